@@ -1,0 +1,84 @@
+/*
+ * Where traps come from. A transport owns guest memory access, interrupt delivery and the stream of accesses; it knows
+ * no GPU. One transport object serves one guest; its dispatch function runs on one thread (the trap thread), which is
+ * also the only one that changes the guest memory map.
+ */
+#ifndef GTMUX_IOREQ_TRANSPORT_H
+#define GTMUX_IOREQ_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ioreq_region { /* equal to the vfio PCI indexes */
+                    IOREQ_BAR0 = 0,
+                    IOREQ_BAR2 = 2,
+                    IOREQ_BAR4 = 4,
+                    IOREQ_ROM = 6,
+                    IOREQ_CONFIG = 7,
+                    IOREQ_REGIONS = 9,
+};
+
+/* One access, already a private copy. `off` and `size` are checked against the region; size is 1, 2, 4 or 8. */
+struct ioreq_access {
+    uint8_t region; /* enum ioreq_region */
+    uint8_t size;
+    bool write;
+    uint64_t off;
+    uint64_t data; /* little endian, low `size` bytes; set by the handler for reads */
+};
+
+struct ioreq_region_info {
+    uint64_t size; /* bytes, 0 = absent */
+    bool readable, writable;
+    int mmap_fd;          /* -1: all trapped */
+    uint64_t mmap_off;    /* window in the region that the guest may map ... */
+    uint64_t mmap_size;   /* ... bytes, page aligned */
+    uint64_t mmap_fd_off; /* and where it starts in mmap_fd */
+};
+
+/* What the transport tells its user. All on the trap thread. */
+struct ioreq_events {
+    void (*access)(void *ctx, struct ioreq_access *a);
+    void (*reset)(void *ctx); /* device reset asked for by the other side */
+    /* Bracket every change of the guest memory map: after `begin` returns nobody uses pointers into guest memory. */
+    void (*memory_begin)(void *ctx);
+    void (*memory_end)(void *ctx);
+    void (*connected)(void *ctx);
+    void (*disconnected)(void *ctx); /* the guest is gone; all its memory has been unmapped */
+};
+
+struct ioreq_config {
+    struct ioreq_region_info region[IOREQ_REGIONS];
+    const struct ioreq_events *events;
+    void *ctx;
+};
+
+struct ioreq_transport {
+    const struct ioreq_transport_ops *ops;
+};
+
+/* Guest memory functions may be called on any thread between memory_end and memory_begin. */
+struct ioreq_transport_ops {
+    const char *name;
+    /* File descriptor that becomes readable when dispatch has something to do. */
+    int (*fd)(struct ioreq_transport *t);
+    /* Handles what is pending, without blocking for more than `spin_us` microseconds of busy polling after the last
+     * message. 0 go on, 1 the other side is gone and the transport is ready for another, -errno broken. */
+    int (*dispatch)(struct ioreq_transport *t, unsigned spin_us);
+    int (*irq)(struct ioreq_transport *t); /* one MSI (or INTx) edge; any thread. 0 or -errno */
+    int (*mem_read)(struct ioreq_transport *t, uint64_t gpa, void *dst, size_t n); /* as vgpu_ops.mem_read */
+    int (*mem_write)(struct ioreq_transport *t, uint64_t gpa, const void *src, size_t n);
+    int (*mem_cas)(struct ioreq_transport *t, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired);
+    uint8_t *(*mem_page)(struct ioreq_transport *t, uint64_t gpa, bool write);
+    void (*close)(struct ioreq_transport *t); /* frees t */
+};
+
+struct ioreq_vfio_user_options {
+    const char *path; /* unix socket to listen on; a stale socket file is replaced, anything else refused */
+};
+/* Listens. 0 or -errno with a message in err. The config is copied. */
+int ioreq_vfio_user_open(struct ioreq_transport **out, const struct ioreq_config *cfg,
+                         const struct ioreq_vfio_user_options *opt, char *err, size_t errsz);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * GPU backends: who executes command payload (2D, 3D, media). MI commands are executed by vgpu's command streamer,
+ * which is the same code for rings and for batches.
+ */
+#ifndef GTMUX_MEDIATOR_BACKEND_H
+#define GTMUX_MEDIATOR_BACKEND_H
+
+#include "vgpu/exec.h"
+#include "vgpu/vgpu.h"
+
+struct backend;
+
+struct backend_stats {
+    uint64_t blits, blit_pixels, render_commands, video_commands, skipped;
+};
+
+struct backend_ops {
+    const char *name; /* "soft" */
+    /* As vgpu_ops.payload; called on the engine's thread. */
+    enum vgpu_payload (*payload)(struct backend *b, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw);
+    void (*stats)(struct backend *b, struct backend_stats *out); /* any thread */
+    void (*destroy)(struct backend *b);
+};
+
+struct backend {
+    const struct backend_ops *ops;
+};
+
+/* The software Gen9. NULL when out of memory. */
+struct backend *backend_soft_create(void);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * The virtual Gen9 GPU as a library: no threads, no file descriptors, no hypervisor.
+ *
+ * Threads and the lock. The user supplies lock/unlock (the *device lock*; NULL when single threaded).
+ *   - "locked" functions are called with the device lock held;
+ *   - "free" functions are called without it and take it themselves where they touch shared state.
+ * vgpu_engine_run of one engine is never called by two threads at once; different engines may run in parallel.
+ *
+ * Determinism. Everything that the library learns from outside comes through calls of this header or through
+ * vgpu_ops results, so a recording of both replays to the same state.
+ *
+ * Guest memory pointers (mem_page) stay valid until the function that asked for them returns; the user keeps its map
+ * of guest memory still for that long.
+ */
+#ifndef GTMUX_VGPU_H
+#define GTMUX_VGPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgpu/desc/regs.h"
+#include "vgpu/surface.h"
+
+#define VGPU_BAR0_SIZE (16u << 20)
+#define VGPU_GTT_OFFSET (8u << 20) /* GTT half of BAR0 */
+#define VGPU_GTT_SIZE (8u << 20)   /* bytes of PTEs: 4 GiB of GGTT */
+#define VGPU_BAR2_SIZE (256u << 20)
+#define VGPU_BAR4_SIZE 64u
+#define VGPU_CFG_SIZE 256u
+#define VGPU_PIPES 3
+#define VGPU_HEADS 3 /* HDMI ports on DDI B, C, D */
+
+struct vgpu;
+struct vgpu_exec;
+struct cmd_desc;
+
+enum vgpu_payload {
+    VGPU_PAYLOAD_DONE,  /* executed (or ignored on purpose) */
+    VGPU_PAYLOAD_AGAIN, /* call again with the same command: it was interrupted by reset, preemption or the budget */
+    VGPU_PAYLOAD_FAULT, /* guest error: the engine stops as hung hardware does */
+};
+
+struct vgpu_ops {
+    /* Guest physical memory. 0 or -EFAULT; all or nothing. Naturally aligned 4 and 8 byte accesses are single copies. */
+    int (*mem_read)(void *host, uint64_t gpa, void *dst, size_t n);
+    int (*mem_write)(void *host, uint64_t gpa, const void *src, size_t n);
+    /* Atomic compare and swap of size 4 or 8 at an aligned gpa: *expected is updated on mismatch.
+     * 1 swapped, 0 not equal, -EFAULT. */
+    int (*mem_cas)(void *host, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired);
+    /* Host address of the 4 KiB page at gpa (page aligned), or NULL: use mem_read/mem_write. May itself be NULL. */
+    uint8_t *(*mem_page)(void *host, uint64_t gpa, bool write);
+    uint64_t (*now_ns)(void *host); /* monotonic */
+    void (*irq)(void *host);        /* one edge: MSI or INTx pulse (locked) */
+    void (*kick)(void *host, unsigned engine); /* the engine has work: call vgpu_engine_run soon (locked) */
+    /* Returns when no thread is inside vgpu_engine_run of this engine; called locked, may drop and retake the lock.
+     * NULL when vgpu_engine_run is never concurrent. */
+    void (*quiesce)(void *host, unsigned engine);
+    void (*display_kick)(void *host); /* display timing changed: call vgpu_display_tick soon (locked). May be NULL */
+    /* A flip or plane change was latched on a pipe (locked). May be NULL. */
+    void (*scanout_changed)(void *host, unsigned pipe);
+    /* Executes one command of class CMD_BLT, CMD_RENDER or CMD_VIDEO (free). dw is a private copy. NULL: all ignored. */
+    enum vgpu_payload (*payload)(void *host, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw);
+    void (*lock)(void *host);
+    void (*unlock)(void *host);
+};
+
+struct vgpu_mode {
+    uint16_t width, height; /* pixels, 64..4096 x 64..2304 */
+    uint32_t mhz;           /* refresh in millihertz, 1000..240000 */
+};
+
+struct vgpu_config {
+    const struct vgpu_ops *ops;
+    void *host;
+    void *gtt;            /* VGPU_GTT_SIZE bytes of PTE storage, zeroed, that the guest may also write directly; NULL: own storage */
+    bool pvinfo;          /* present the PVINFO page (i915 runs as a vGPU guest) */
+    uint32_t mappable_mb; /* aperture that PVINFO gives to the guest, MiB, 0..256 */
+    unsigned heads;       /* monitors plugged in at start, 0..VGPU_HEADS */
+    struct vgpu_mode modes[VGPU_HEADS];
+};
+
+/* Defaults: PVINFO on, one head of 1024x768 at 60 Hz. Callers change what they need. */
+void vgpu_config_default(struct vgpu_config *cfg);
+
+/* Builds the tables (once a process) and a device in reset state. 0 or -errno, with a message in err. */
+int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz);
+void vgpu_destroy(struct vgpu *v); /* NULL is fine; no engine may be running */
+/* PCI/FLR reset: engines are stopped, registers, config space and the GGTT return to power-on state (locked). */
+void vgpu_reset(struct vgpu *v);
+
+/* ---- traps (locked). size 1, 2, 4 or 8; anything else, and any out-of-range offset, reads 0 / drops the write. */
+uint64_t vgpu_mmio_read(struct vgpu *v, uint64_t off, unsigned size); /* BAR0 */
+void vgpu_mmio_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val);
+uint64_t vgpu_aperture_read(struct vgpu *v, uint64_t off, unsigned size); /* BAR2, detiled through the fences */
+void vgpu_aperture_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val);
+uint64_t vgpu_io_read(struct vgpu *v, uint64_t off, unsigned size); /* BAR4: MMIO index/data */
+void vgpu_io_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val);
+uint32_t vgpu_cfg_read(struct vgpu *v, uint32_t off, unsigned size); /* PCI config space, size 1, 2 or 4 */
+void vgpu_cfg_write(struct vgpu *v, uint32_t off, unsigned size, uint32_t val);
+
+/* ---- engines */
+enum vgpu_run {
+    VGPU_RUN_IDLE, /* nothing to do until the next kick */
+    VGPU_RUN_MORE, /* call again */
+    VGPU_RUN_WAIT, /* waits for memory to change (semaphore, spin batch): call again after a short sleep or a kick */
+};
+/* Runs at most about `budget` commands of an engine (free). */
+enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget);
+
+/* ---- display */
+/* Handles all display events that are due (vblanks, latches, CRC) and returns when to be called next (now_ns time;
+ * UINT64_MAX: not before display_kick) (free). */
+uint64_t vgpu_display_tick(struct vgpu *v);
+/* What a pipe scans out now. False: the pipe is off (locked). */
+bool vgpu_scanout(struct vgpu *v, unsigned pipe, struct vgpu_scanout *out);
+/* The pipe that drives head 0..VGPU_HEADS-1, or -1 (locked). */
+int vgpu_head_pipe(struct vgpu *v, unsigned head);
+/* Plugs or unplugs the monitor of a head; mode NULL keeps the old one. Raises hotplug (locked). 0 or -EINVAL. */
+int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
+/* Is a monitor plugged into the head, and its preferred mode (mode may be NULL) (locked). */
+bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode);
+/* Copies bytes of the GGTT address space; holes read as 0 and make it return -EFAULT (free; see surface.h readers). */
+int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n);
+
+/* ---- VBT */
+/* Writes a PCI option ROM with the VBT into buf (at least 8192 bytes). Returns its size. For transports without OpRegion. */
+size_t vgpu_vbt_rom(const struct vgpu *v, uint8_t *buf, size_t size);
+/* Writes the 8 KiB OpRegion (with the VBT) into buf. Returns its size. For transports that can place it in guest memory. */
+size_t vgpu_opregion(const struct vgpu *v, uint8_t *buf, size_t size);
+/* Tells the device that the transport placed an OpRegion at gpa (ASLS); 0 = none (locked). */
+void vgpu_set_opregion(struct vgpu *v, uint64_t gpa);
+
+/* ---- state */
+struct vgpu_engine_stats {
+    uint64_t submissions, contexts, requests, commands, batches, payload, preemptions, lite_restores, resets, hangs, faults;
+};
+struct vgpu_stats {
+    uint64_t mmio_reads, mmio_writes, unknown_reads, unknown_writes, cfg_reads, cfg_writes;
+    uint64_t gtt_reads, gtt_writes, aperture_reads, aperture_writes, irqs;
+    uint64_t vblanks[VGPU_PIPES], flips[VGPU_PIPES];
+    struct vgpu_engine_stats engine[VGPU_ENGINES];
+};
+void vgpu_get_stats(struct vgpu *v, struct vgpu_stats *out); /* locked */
+/* 64-bit hash over registers (without free-running counters), config space and GGTT (locked). */
+uint64_t vgpu_state_hash(struct vgpu *v);
+
+#endif
