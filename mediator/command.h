@@ -1,0 +1,40 @@
+/* The subcommands of gtmux(1): one row a command in main_ctl.c, one file a command. */
+#ifndef GTMUX_MEDIATOR_COMMAND_H
+#define GTMUX_MEDIATOR_COMMAND_H
+
+#include <argp.h>
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+#define EXIT_USAGE 2
+
+/* Options that every subcommand takes, and positional arguments. */
+struct command_args {
+    bool json;
+    const char *run_dir;
+    unsigned head;
+    int npositional;
+    const char *positional[4];
+};
+
+struct command {
+    const char *name;
+    const char *args;    /* "NAME FILE.png" */
+    const char *summary; /* one line */
+    int min_args, max_args;
+    bool takes_json, takes_head;
+    int (*run)(const struct command_args *a); /* returns the exit code */
+};
+
+int command_list(const struct command_args *a);
+int command_stats(const struct command_args *a);
+int command_screenshot(const struct command_args *a);
+int command_head(const struct command_args *a);
+
+/* Sends {"cmd": cmd, ...extra} (extra is freed; NULL: none) to the dm `name`. NULL after an error message on stderr. */
+cJSON *command_ask(const struct command_args *a, const char *name, const char *cmd, cJSON *extra, int *fd);
+/* Number at a path like "traps/mmio_reads", 0 when absent. */
+double command_number(const cJSON *object, const char *path);
+void command_print_json(const cJSON *object);
+
+#endif

@@ -1,0 +1,50 @@
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mediator/control.h"
+#include "mediator/control_wire.h"
+
+#define ANSWER_TIMEOUT_MS 10000
+
+int control_connect(const char *run_dir, const char *name)
+{
+    struct sockaddr_un sa;
+    int rc = wire_address(&sa, run_dir, name);
+
+    if (rc)
+        return rc;
+    int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (sock < 0)
+        return -errno;
+    if (connect(sock, (struct sockaddr *)&sa, sizeof(sa))) {
+        rc = -errno;
+        close(sock);
+        return rc;
+    }
+    return sock;
+}
+
+cJSON *control_ask(int sock, const cJSON *request, int *fd)
+{
+    char line[CONTROL_LINE_MAX];
+    int got = -1;
+    int rc = wire_send(sock, request, -1);
+
+    if (!rc) {
+        rc = wire_read_line(sock, line, sizeof(line), ANSWER_TIMEOUT_MS, &got);
+        if (rc == 0)
+            rc = -ECONNRESET;
+    }
+    cJSON *answer = rc > 0 ? cJSON_Parse(line) : NULL;
+    if (rc > 0 && !answer)
+        rc = -EPROTO;
+    if (fd && answer) {
+        *fd = got;
+    } else if (got >= 0) {
+        close(got);
+    }
+    if (!answer)
+        errno = -rc;
+    return answer;
+}

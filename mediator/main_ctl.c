@@ -1,0 +1,105 @@
+/* gtmux: the command line tool. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mediator/command.h"
+#include "vgpu/base/bits.h"
+
+static const struct command commands[] = {
+    {"list", "", "Show the running guests", 0, 0, true, false, command_list},
+    {"stats", "NAME", "Show a guest's counters", 1, 1, true, false, command_stats},
+    {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot},
+    {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head},
+};
+
+static void usage(FILE *out)
+{
+    fprintf(out, "Usage: gtmux COMMAND [OPTION...] [ARGUMENT...]\n\n");
+    for (size_t i = 0; i < GT_ARRAY_SIZE(commands); i++)
+        fprintf(out, "  %-11s%-28s%s\n", commands[i].name, commands[i].args, commands[i].summary);
+    fprintf(out, "\n'gtmux COMMAND --help' shows a command's options. Exit codes: 0 done, 1 failed, 2 wrong use.\n");
+}
+
+struct parse {
+    const struct command *command;
+    struct command_args args;
+};
+
+static void take_head(struct argp_state *state, struct parse *p, const char *text)
+{
+    if (!p->command->takes_head || strlen(text) != 1 || text[0] < '0' || text[0] > '2')
+        argp_error(state, "--head=%s: give 0, 1 or 2", text);
+    p->args.head = (unsigned)(text[0] - '0');
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct parse *p = state->input;
+
+    switch (key) {
+    case 'j':
+        p->args.json = true;
+        return 0;
+    case 'r':
+        p->args.run_dir = arg;
+        return 0;
+    case 'H':
+        take_head(state, p, arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (p->args.npositional == p->command->max_args)
+            argp_error(state, "unexpected argument '%s'", arg);
+        else
+            p->args.positional[p->args.npositional++] = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (p->args.npositional < p->command->min_args)
+            argp_error(state, "arguments are missing: %s", p->command->args);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    struct argp_option options[4] = {{"run-dir", 'r', "DIR", 0, "Directory of the control sockets", 0}};
+    int n = 1;
+    char name[64];
+    struct parse p = {.command = c};
+    struct argp parser = {.options = options, .parser = parse_option, .args_doc = c->args, .doc = c->summary};
+
+    if (c->takes_json)
+        options[n++] = (struct argp_option){"json", 'j', NULL, 0, "Print JSON", 0};
+    if (c->takes_head)
+        options[n++] = (struct argp_option){"head", 'H', "N", 0, "Which monitor: 0, 1 or 2 (default 0)", 0};
+    options[n] = (struct argp_option){0};
+    snprintf(name, sizeof(name), "gtmux %s", c->name);
+    argv[0] = name;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &p))
+        return EXIT_USAGE;
+    return c->run(&p.args);
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = EXIT_USAGE;
+    if (argc >= 2) {
+        for (size_t i = 0; i < GT_ARRAY_SIZE(commands); i++) {
+            if (!strcmp(argv[1], commands[i].name))
+                return run_command(&commands[i], argc - 1, argv + 1);
+        }
+        if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+            usage(stdout);
+            return EXIT_SUCCESS;
+        }
+        if (!strcmp(argv[1], "--version")) {
+            printf("gtmux 0.1.0\n");
+            return EXIT_SUCCESS;
+        }
+        fprintf(stderr, "gtmux: unknown command '%s'\n", argv[1]);
+    }
+    usage(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,65 @@
+/*
+ * A dm session: one guest. It joins a transport, the gate with its vGPU, the soft backend and the threads:
+ *   trap thread     (the caller of session_run)  transport dispatch only: never waits for GPU work or for a viewer
+ *   engine threads  (one an engine)              gate_engine_run
+ *   display thread                               gate_display_tick
+ *   control thread  (control.c)                  list, stats, screenshot, head
+ */
+#ifndef GTMUX_MEDIATOR_SESSION_H
+#define GTMUX_MEDIATOR_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mediator/backend.h"
+#include "mediator/gate.h"
+#include "vgpu/vgpu.h"
+
+#define SESSION_NAME_MAX 48
+
+struct session_options {
+    const char *name;        /* of the guest: letters, digits, '-', '_', '.' */
+    const char *vfio_user;   /* path of the listening socket */
+    const char *run_dir;     /* where the control socket goes; NULL: run_dir_default() */
+    const char *record;      /* trace file to write, or NULL */
+    unsigned heads;          /* 1..VGPU_HEADS */
+    struct vgpu_mode mode[VGPU_HEADS];
+    bool pvinfo;
+    bool map_gtt;            /* the guest stores into the GTT without traps (never while recording) */
+    uint32_t mappable_mb;    /* CPU window of the aperture, MiB */
+    unsigned busy_poll_us;   /* 0: sleep at once */
+};
+
+void session_options_default(struct session_options *o);
+
+struct session;
+
+/* Opens everything that needs rights. 0, or -errno with a message (what, why, what to do) in err. */
+int session_open(struct session **out, const struct session_options *o, char *err, size_t errsz);
+/* Serves guests until session_stop or a broken transport. 0 or -errno. The trap thread. */
+int session_run(struct session *s);
+/* Makes session_run return. Async-signal-safe. */
+void session_stop(struct session *s);
+/* Stops the threads, prints the final hash when recording, frees everything. NULL is fine. */
+void session_close(struct session *s);
+
+struct session_info {
+    const char *name;
+    bool connected;     /* a VM is attached */
+    uint64_t uptime_ns; /* of the dm */
+    uint64_t messages;  /* dispatch rounds of the transport */
+};
+/* Any thread. */
+void session_get_info(struct session *s, struct session_info *out);
+struct gate *session_gate(struct session *s);
+struct backend *session_backend(struct session *s);
+
+/* Directory of control sockets: $GTMUX_RUN_DIR, else /run/gtmux for root, else $XDG_RUNTIME_DIR/gtmux, else ~/.cache/gtmux/run. */
+int run_dir_default(char *buf, size_t size);
+/* Creates the directory (mode 0700) when missing. 0 or -errno. */
+int run_dir_make(const char *dir);
+/* True for a legal guest name. */
+bool session_name_ok(const char *name);
+
+#endif
