@@ -22,11 +22,14 @@
 #include "vgpu/desc/regs.h"
 #include "vgpu/surface.h"
 
+#define VGPU_PCI_VENDOR 0x8086
+#define VGPU_PCI_DEVICE 0x1912 /* Skylake GT2 */
 #define VGPU_BAR0_SIZE (16u << 20)
 #define VGPU_GTT_OFFSET (8u << 20) /* GTT half of BAR0 */
 #define VGPU_GTT_SIZE (8u << 20)   /* bytes of PTEs: 4 GiB of GGTT */
 #define VGPU_BAR2_SIZE (256u << 20)
 #define VGPU_BAR4_SIZE 64u
+#define VGPU_ROM_SIZE 8192u
 #define VGPU_CFG_SIZE 256u
 #define VGPU_PIPES 3
 #define VGPU_HEADS 3 /* HDMI ports on DDI B, C, D */
@@ -75,13 +78,17 @@ struct vgpu_config {
     void *host;
     void *gtt;            /* VGPU_GTT_SIZE bytes of PTE storage, zeroed, that the guest may also write directly; NULL: own storage */
     bool pvinfo;          /* present the PVINFO page (i915 runs as a vGPU guest) */
-    uint32_t mappable_mb; /* aperture that PVINFO gives to the guest, MiB, 0..256 */
+    uint32_t mappable_mb; /* CPU window of the aperture, MiB, 0..256: by PVINFO, or without it by the size of BAR2 */
     unsigned heads;       /* monitors plugged in at start, 0..VGPU_HEADS */
     struct vgpu_mode modes[VGPU_HEADS];
 };
 
 /* Defaults: PVINFO on, one head of 1024x768 at 60 Hz. Callers change what they need. */
 void vgpu_config_default(struct vgpu_config *cfg);
+
+/* Bytes of BAR2. With PVINFO the full aperture, of which PVINFO gives out mappable_mb. Without it nothing but the size can
+ * keep i915's console out of a trapped aperture, so it is mappable_mb, rounded up to a power of two (at least 1 MiB). */
+uint32_t vgpu_bar2_size(const struct vgpu_config *cfg);
 
 /* Builds the tables (once a process) and a device in reset state. 0 or -errno, with a message in err. */
 int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz);
@@ -124,10 +131,10 @@ bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode);
 int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n);
 
 /* ---- VBT */
-/* Writes a PCI option ROM with the VBT into buf (at least 8192 bytes). Returns its size. For transports without OpRegion. */
-size_t vgpu_vbt_rom(const struct vgpu *v, uint8_t *buf, size_t size);
+/* Writes a PCI option ROM with the VBT into buf (at least VGPU_ROM_SIZE bytes). Returns its size. For transports without OpRegion. */
+size_t vgpu_vbt_rom(uint8_t *buf, size_t size);
 /* Writes the 8 KiB OpRegion (with the VBT) into buf. Returns its size. For transports that can place it in guest memory. */
-size_t vgpu_opregion(const struct vgpu *v, uint8_t *buf, size_t size);
+size_t vgpu_opregion(uint8_t *buf, size_t size);
 /* Tells the device that the transport placed an OpRegion at gpa (ASLS); 0 = none (locked). */
 void vgpu_set_opregion(struct vgpu *v, uint64_t gpa);
 

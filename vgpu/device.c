@@ -1,0 +1,192 @@
+/* The device's life cycle: build, reset, take apart, count, hash. */
+#include "vgpu/device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODE_MIN_WIDTH  64u
+#define MODE_MAX_WIDTH  4096u
+#define MODE_MIN_HEIGHT 64u
+#define MODE_MAX_HEIGHT 2304u
+#define MODE_MIN_MHZ    1000u
+#define MODE_MAX_MHZ    240000u
+
+static const struct vgpu_mode default_mode = {.width = 1024, .height = 768, .mhz = 60000};
+
+/* Smaller than usual framebuffers (1024x768 takes 3 MiB), so that i915's console does not go through the trapped
+ * aperture, and larger than the 1 MiB views through which it serves user space's GTT maps. */
+#define DEFAULT_MAPPABLE_MB 2u
+
+void vgpu_config_default(struct vgpu_config *cfg)
+{
+    *cfg = (struct vgpu_config){.pvinfo = true, .mappable_mb = DEFAULT_MAPPABLE_MB, .heads = 1};
+    for (unsigned i = 0; i < VGPU_HEADS; i++)
+        cfg->modes[i] = default_mode;
+}
+
+static bool mode_ok(const struct vgpu_mode *m)
+{
+    return m->width >= MODE_MIN_WIDTH && m->width <= MODE_MAX_WIDTH && m->height >= MODE_MIN_HEIGHT &&
+           m->height <= MODE_MAX_HEIGHT && m->mhz >= MODE_MIN_MHZ && m->mhz <= MODE_MAX_MHZ;
+}
+
+static bool ops_ok(const struct vgpu_ops *ops)
+{
+    return ops && ops->mem_read && ops->mem_write && ops->mem_cas && ops->now_ns && ops->irq && ops->kick;
+}
+
+/* Heads that start unplugged may leave their mode unset. */
+static bool mode_unset(const struct vgpu_mode *m)
+{
+    return !m->width && !m->height && !m->mhz;
+}
+
+static int config_check(const struct vgpu_config *cfg, char *err, unsigned errsz)
+{
+    if (!ops_ok(cfg->ops)) {
+        snprintf(err, errsz, "incomplete vgpu_ops");
+        return -EINVAL;
+    }
+    if (cfg->heads > VGPU_HEADS) {
+        snprintf(err, errsz, "%u heads, at most %d", cfg->heads, VGPU_HEADS);
+        return -EINVAL;
+    }
+    if (cfg->mappable_mb > VGPU_BAR2_SIZE >> 20) {
+        snprintf(err, errsz, "mappable aperture of %" PRIu32 " MiB, at most %u", cfg->mappable_mb,
+                 VGPU_BAR2_SIZE >> 20);
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < VGPU_HEADS; i++) {
+        const struct vgpu_mode *m = &cfg->modes[i];
+
+        if (mode_ok(m) || (i >= cfg->heads && mode_unset(m)))
+            continue;
+        snprintf(err, errsz, "head %u: mode %ux%u at %" PRIu32 " mHz is out of range", i, m->width, m->height, m->mhz);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int alloc_storage(struct vgpu *v, char *err, unsigned errsz)
+{
+    v->regs = calloc(1, VGPU_MMIO_SIZE);
+    v->gtt = v->cfg.gtt;
+    if (!v->gtt) {
+        v->gtt = calloc(1, VGPU_GTT_SIZE);
+        v->own_gtt = true;
+    }
+    if (v->regs && v->gtt && !vgpu_regs_init(v))
+        return 0;
+    snprintf(err, errsz, "out of memory");
+    return -ENOMEM;
+}
+
+/* Registers first: the parts' own state is derived from them. */
+static void power_on(struct vgpu *v)
+{
+    vgpu_regs_reset(v);
+    vgpu_pci_reset(v);
+    v->io_index = 0;
+    vgpu_irq_reset(v);
+    vgpu_power_reset(v);
+    vgpu_fence_reset(v);
+    vgpu_pvinfo_reset(v);
+    vgpu_display_reset(v);
+}
+
+int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz)
+{
+    struct vgpu *v;
+    int rc;
+
+    *out = NULL;
+    rc = config_check(cfg, err, errsz);
+    if (rc)
+        return rc;
+    if (reg_init(err, errsz) || cmd_init(err, errsz))
+        return -EINVAL;
+    v = calloc(1, sizeof(*v));
+    if (!v) {
+        snprintf(err, errsz, "out of memory");
+        return -ENOMEM;
+    }
+    v->ops = cfg->ops;
+    v->host = cfg->host;
+    v->cfg = *cfg;
+    for (unsigned i = 0; i < VGPU_HEADS; i++)
+        if (mode_unset(&v->cfg.modes[i]))
+            v->cfg.modes[i] = default_mode;
+    rc = alloc_storage(v, err, errsz);
+    if (rc) {
+        vgpu_destroy(v);
+        return rc;
+    }
+    vgpu_engine_init(v);
+    vgpu_display_init(v);
+    power_on(v);
+    *out = v;
+    return 0;
+}
+
+static void log_unknown(const struct vgpu *v)
+{
+    for (unsigned i = 0; i < VGPU_UNKNOWN_ROWS; i++)
+        if (v->unknown[i].count)
+            gt_debug("unknown register 0x%" PRIx32 ": %" PRIu64 " accesses", v->unknown[i].off, v->unknown[i].count);
+}
+
+void vgpu_destroy(struct vgpu *v)
+{
+    if (!v)
+        return;
+    log_unknown(v);
+    if (v->own_gtt)
+        free(v->gtt);
+    free(v->gt_regs);
+    free(v->regs);
+    free(v);
+}
+
+void vgpu_reset(struct vgpu *v)
+{
+    vgpu_engine_reset_all(v);
+    memset(v->gtt, 0, VGPU_GTT_SIZE);
+    power_on(v);
+    if (gt_ratelimit_ok(&v->log_rl)) /* a guest can ask for resets as often as it likes */
+        gt_info("device reset");
+}
+
+void vgpu_get_stats(struct vgpu *v, struct vgpu_stats *out)
+{
+    *out = v->stats;
+}
+
+#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME  UINT64_C(0x100000001b3)
+
+/* FNV-1a over whole words; the shift folds the well-mixed high half back into the low bits. */
+static uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * FNV_PRIME;
+    return hash ^ hash >> 32;
+}
+
+uint64_t vgpu_state_hash(struct vgpu *v)
+{
+    uint64_t hash = FNV_OFFSET;
+
+    for (uint32_t off = 0; off < VGPU_MMIO_SIZE; off += 4) {
+        const struct reg_ref *ref = reg_find(off);
+
+        if (ref && !vgpu_reg_is_live(ref->row))
+            hash = hash_word(hash, v->regs[off / 4]);
+    }
+    for (unsigned i = 0; i < VGPU_CFG_SIZE; i++)
+        hash = hash_word(hash, v->pci[i]);
+    for (uint32_t page = 0; page < VGPU_GTT_SIZE / 8; page++)
+        hash = hash_word(hash, vgpu_ggtt_pte(v, page));
+    return hash;
+}
