@@ -1,0 +1,90 @@
+/* The software Gen9: 2D commands are executed, 3D, media and video commands are counted and skipped. */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "mediator/backend.h"
+#include "mediator/soft/blt.h"
+#include "vgpu/desc/cmds.h"
+
+struct soft {
+    struct backend base;
+    _Atomic uint64_t blits, blit_pixels, render_commands, video_commands, skipped;
+};
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static enum vgpu_payload run_blit(struct soft *s, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw)
+{
+    enum vgpu_payload status;
+    uint64_t pixels;
+    struct blt b;
+
+    count(&s->blits, 1);
+    if (!blt_decode(x, cmd_id, dw, ndw, &b, &status))
+        return status;
+    status = blt_draw(x, &b, &pixels);
+    if (status == VGPU_PAYLOAD_DONE)
+        count(&s->blit_pixels, pixels);
+    return status;
+}
+
+static enum vgpu_payload soft_payload(struct backend *be, struct vgpu_exec *x, int cmd_id, const uint32_t *dw,
+                                      unsigned ndw)
+{
+    struct soft *s = (struct soft *)be;
+
+    if (cmd_id < 0 || cmd_id >= C_COUNT) {
+        count(&s->skipped, 1);
+        return VGPU_PAYLOAD_DONE;
+    }
+    switch (cmd_table[cmd_id].klass) {
+    case CMD_BLT:
+        return run_blit(s, x, cmd_id, dw, ndw);
+    case CMD_RENDER:
+        count(&s->render_commands, 1);
+        break;
+    case CMD_VIDEO:
+        count(&s->video_commands, 1);
+        break;
+    default:
+        break;
+    }
+    count(&s->skipped, 1);
+    return VGPU_PAYLOAD_DONE;
+}
+
+static void soft_stats(struct backend *be, struct backend_stats *out)
+{
+    struct soft *s = (struct soft *)be;
+
+    out->blits = atomic_load_explicit(&s->blits, memory_order_relaxed);
+    out->blit_pixels = atomic_load_explicit(&s->blit_pixels, memory_order_relaxed);
+    out->render_commands = atomic_load_explicit(&s->render_commands, memory_order_relaxed);
+    out->video_commands = atomic_load_explicit(&s->video_commands, memory_order_relaxed);
+    out->skipped = atomic_load_explicit(&s->skipped, memory_order_relaxed);
+}
+
+static void soft_destroy(struct backend *be)
+{
+    free(be);
+}
+
+static const struct backend_ops soft_ops = {
+    .name = "soft",
+    .payload = soft_payload,
+    .stats = soft_stats,
+    .destroy = soft_destroy,
+};
+
+struct backend *backend_soft_create(void)
+{
+    struct soft *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->base.ops = &soft_ops;
+    return &s->base;
+}

@@ -1,0 +1,119 @@
+/*
+ * A test double of vgpu/exec.h: a few memory regions instead of page tables, one register, nothing else. It stands in
+ * for the whole of vgpu/exec.c, so a program includes it at most once and links backends only.
+ */
+#ifndef GTMUX_TESTS_EXEC_DOUBLE_H
+#define GTMUX_TESTS_EXEC_DOUBLE_H
+
+#include <errno.h>
+#include <string.h>
+
+#include "vgpu/base/bits.h"
+#include "vgpu/exec.h"
+#include "vgpu/vgpu.h"
+
+#define DOUBLE_PAGE 4096u
+
+struct double_region {
+    uint64_t addr, size; /* whole pages */
+    uint8_t *data;
+    bool read_only;
+};
+
+struct vgpu_exec {
+    struct double_region region[8];
+    unsigned nregions;
+    bool no_ptr;         /* every second page has no host pointer */
+    uint64_t stop_after; /* vgpu_exec_stop answers true from this call on; 0: never */
+    uint64_t stops, reads, writes;
+    uint32_t scratch[32];
+    uint32_t reg_off, reg_value; /* the one register that reads non-zero */
+};
+
+static struct double_region *double_find(struct vgpu_exec *x, uint64_t addr, bool write)
+{
+    for (unsigned i = 0; i < x->nregions; i++) {
+        struct double_region *r = &x->region[i];
+
+        if (addr >= r->addr && addr - r->addr < r->size && !(write && r->read_only))
+            return r;
+    }
+    return NULL;
+}
+
+static inline void double_map(struct vgpu_exec *x, uint64_t addr, void *data, uint64_t size, bool read_only)
+{
+    x->region[x->nregions++] = (struct double_region){addr, size, data, read_only};
+}
+
+static int double_access(struct vgpu_exec *x, uint64_t addr, uint8_t *data, size_t n, bool write)
+{
+    while (n) {
+        uint64_t at = addr & ((UINT64_C(1) << 48) - 1);
+        size_t run = GT_MIN(n, DOUBLE_PAGE - (size_t)(at % DOUBLE_PAGE));
+        struct double_region *r = double_find(x, at, write);
+
+        if (!r)
+            return -EFAULT;
+        if (write)
+            memcpy(r->data + (at - r->addr), data, run);
+        else
+            memcpy(data, r->data + (at - r->addr), run);
+        addr = at + run;
+        data += run;
+        n -= run;
+    }
+    return 0;
+}
+
+int vgpu_exec_read(struct vgpu_exec *x, uint64_t addr, void *dst, size_t n)
+{
+    x->reads++;
+    return double_access(x, addr, dst, n, false);
+}
+
+int vgpu_exec_write(struct vgpu_exec *x, uint64_t addr, const void *src, size_t n)
+{
+    x->writes++;
+    return double_access(x, addr, (uint8_t *)(uintptr_t)src, n, true);
+}
+
+uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write)
+{
+    struct double_region *r = double_find(x, addr, write);
+
+    if (!r || (x->no_ptr && addr / DOUBLE_PAGE % 2))
+        return NULL;
+    return r->data + (addr - r->addr);
+}
+
+bool vgpu_exec_stop(const struct vgpu_exec *x)
+{
+    struct vgpu_exec *w = (struct vgpu_exec *)(uintptr_t)x;
+
+    return ++w->stops >= w->stop_after && w->stop_after;
+}
+
+uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)
+{
+    return x->scratch;
+}
+
+unsigned vgpu_exec_engine(const struct vgpu_exec *x)
+{
+    (void)x;
+    return VGPU_BCS;
+}
+
+uint32_t vgpu_exec_reg_read(struct vgpu_exec *x, uint32_t off)
+{
+    return off == x->reg_off ? x->reg_value : 0;
+}
+
+void vgpu_exec_reg_write(struct vgpu_exec *x, uint32_t off, uint32_t val)
+{
+    x->reg_off = off;
+    x->reg_value = val;
+}
+
+#endif
