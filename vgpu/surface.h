@@ -41,18 +41,18 @@ struct vgpu_surface {
     uint32_t width, height; /* pixels shown, 1..8192; as they are shown, so after a rotation by 90 or 270 degrees */
     uint32_t src_x, src_y;  /* offset of the first pixel in the surface (rotated: in i915's rotated GTT view) */
     uint32_t dst_width, dst_height; /* size on the pipe when a plane scaler is in use, else 0 */
-    int32_t dst_x, dst_y;   /* position on the pipe */
-    uint8_t rotation;       /* 0, 90, 180, 270 degrees / 90, clockwise */
-    bool alpha;             /* blend with per-pixel alpha over what is below */
-    bool alpha_straight;    /* colours are not premultiplied: the display engine multiplies */
-    uint8_t fade;           /* 255 - constant alpha of the plane: 0 = opaque */
-    bool keyed;             /* colour key: pixels of the plane below that equal key (under key_mask) show this plane */
-    bool src_keyed;         /* colour key: pixels of this plane with all masked channels in key..key_max are not shown */
+    int32_t dst_x, dst_y;           /* position on the pipe */
+    uint8_t rotation;               /* 0, 90, 180, 270 degrees / 90, clockwise */
+    bool alpha;                     /* blend with per-pixel alpha over what is below */
+    bool alpha_straight;            /* colours are not premultiplied: the display engine multiplies */
+    uint8_t fade;                   /* 255 - constant alpha of the plane: 0 = opaque */
+    bool keyed;     /* colour key: pixels of the plane below that equal key (under key_mask) show this plane */
+    bool src_keyed; /* colour key: pixels of this plane with all masked channels in key..key_max are not shown */
     uint32_t key, key_max, key_mask; /* XRGB8888 */
 };
 
 #define VGPU_WIDTH_MAX      8192u /* of a picture or a plane, and its height */
-#define VGPU_SCANOUT_PLANES 5 /* 3 universal planes + cursor + spare, in z order */
+#define VGPU_SCANOUT_PLANES 5     /* 3 universal planes + cursor + spare, in z order */
 
 struct vgpu_scanout {
     uint32_t width, height; /* picture, pixels */
@@ -73,8 +73,8 @@ const char *vgpu_format_name(enum vgpu_format f);
 const char *vgpu_tiling_name(enum vgpu_tiling t);
 /* Byte offset of byte column xb of pixel row y in a surface of this tiling, stride (bytes) and bytes per pixel. */
 uint64_t vgpu_tiled_offset(enum vgpu_tiling t, uint32_t stride_bytes, unsigned cpp, uint32_t xb, uint32_t y);
-/* The same for pixel x, y of the rotated GTT view, in which the tiles of a Y or Yf surface are turned by 90 degrees clockwise
- * (i915 rotate_pages); stride_bytes is one tile width for each tile of a view row. */
+/* The same for pixel x, y of the rotated GTT view, in which the tiles of a Y or Yf surface are turned by 90 degrees
+ * clockwise (i915 rotate_pages); stride_bytes is one tile width for each tile of a view row. */
 uint64_t vgpu_rotated_offset(enum vgpu_tiling t, uint32_t stride_bytes, unsigned cpp, uint32_t x, uint32_t y);
 /* Tile width in bytes and height in rows (linear: 64 and 1). */
 void vgpu_tile_shape(enum vgpu_tiling t, unsigned cpp, uint32_t *width_bytes, uint32_t *height);

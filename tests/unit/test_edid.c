@@ -1,0 +1,252 @@
+/* EDIDs: parsed back here, and judged by edid-decode where it is installed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vgpu/base/bits.h"
+#include "vgpu/edid.h"
+#include "vgpu/vgpu.h"
+
+static const struct vgpu_mode common[] = {
+    {640, 480, 60000},   {800, 600, 60000},   {1024, 768, 60000},  {1024, 768, 144000}, {1280, 720, 60000},
+    {1280, 1024, 75000}, {1366, 768, 60000},  {1440, 900, 60000},  {1920, 1080, 60000}, {1920, 1080, 120000},
+    {1920, 1200, 60000}, {2560, 1440, 60000}, {3840, 2160, 30000}, {4096, 2160, 30000}, {4096, 2304, 24000},
+    {64, 64, 60000},     {64, 64, 240000},    {123, 457, 59940},   {4095, 2304, 25000}, {64, 2304, 60000},
+};
+
+static void block_sums_are_zero(const uint8_t *edid, unsigned size)
+{
+    for (unsigned block = 0; block < size; block += VGPU_EDID_BLOCK) {
+        uint8_t sum = 0;
+
+        for (unsigned i = 0; i < VGPU_EDID_BLOCK; i++)
+            sum = (uint8_t)(sum + edid[block + i]);
+        assert_int_equal(sum, 0);
+    }
+}
+
+/* The detailed timing at p, field by field as EDID 1.4 table 3.21 has them. */
+static struct vgpu_edid_timing parse_dtd(const uint8_t *p)
+{
+    return (struct vgpu_edid_timing){
+        .clock_10khz = p[0] | (uint32_t)p[1] << 8,
+        .hactive = (uint16_t)(p[2] | (p[4] & 0xf0) << 4),
+        .hblank = (uint16_t)(p[3] | (p[4] & 0x0f) << 8),
+        .vactive = (uint16_t)(p[5] | (p[7] & 0xf0) << 4),
+        .vblank = (uint16_t)(p[6] | (p[7] & 0x0f) << 8),
+        .hfront = (uint16_t)(p[8] | (p[11] & 0xc0) << 2),
+        .hsync = (uint16_t)(p[9] | (p[11] & 0x30) << 4),
+        .vfront = (uint16_t)(p[10] >> 4 | (p[11] & 0x0c) << 2),
+        .vsync = (uint16_t)((p[10] & 0x0f) | (p[11] & 0x03) << 4),
+    };
+}
+
+/* DisplayID 1.3 table 4.5. */
+static struct vgpu_edid_timing parse_type1(const uint8_t *p)
+{
+    return (struct vgpu_edid_timing){
+        .clock_10khz = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16) + 1,
+        .hactive = (uint16_t)((p[4] | p[5] << 8) + 1),
+        .hblank = (uint16_t)((p[6] | p[7] << 8) + 1),
+        .hfront = (uint16_t)(((p[8] | p[9] << 8) & 0x7fff) + 1),
+        .hsync = (uint16_t)((p[10] | p[11] << 8) + 1),
+        .vactive = (uint16_t)((p[12] | p[13] << 8) + 1),
+        .vblank = (uint16_t)((p[14] | p[15] << 8) + 1),
+        .vfront = (uint16_t)(((p[16] | p[17] << 8) & 0x7fff) + 1),
+        .vsync = (uint16_t)((p[18] | p[19] << 8) + 1),
+    };
+}
+
+static double refresh(const struct vgpu_edid_timing *t)
+{
+    return t->clock_10khz * 1e7 / ((double)(t->hactive + t->hblank) * (t->vactive + t->vblank));
+}
+
+static void assert_plausible(const struct vgpu_edid_timing *t, const struct vgpu_mode *m)
+{
+    double mhz = refresh(t), wanted = m->mhz;
+
+    assert_int_equal(t->hactive, m->width);
+    assert_int_equal(t->vactive, m->height);
+    assert_in_range(t->clock_10khz, 2500, 30000);
+    assert_true(t->hfront + t->hsync < t->hblank);
+    assert_true(t->vfront + t->vsync < t->vblank);
+    /* the clock has steps of 10 kHz: at most 0.02 % of 25 MHz */
+    assert_true(mhz > wanted * 0.9997 && mhz < wanted * 1.0003);
+}
+
+static void preferred_timing_is_the_mode(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(common); i++) {
+        const struct vgpu_mode *m = &common[i];
+        uint8_t edid[VGPU_EDID_MAX];
+        unsigned size = vgpu_edid_build(m, 0, edid);
+        struct vgpu_edid_timing t;
+
+        assert_int_equal(size, m->width > 4095 ? 512 : 256);
+        assert_int_equal(edid[126], size / 128 - 1);
+        block_sums_are_zero(edid, size);
+        t = m->width > 4095 ? parse_type1(edid + 384 + 51) : parse_dtd(edid + 54);
+        assert_plausible(&t, m);
+        assert_true(edid[24] & 2);
+    }
+}
+
+static void wide_mode_is_in_a_displayid_block(void **state)
+{
+    const struct vgpu_mode m = {4096, 2304, 24000};
+    uint8_t edid[VGPU_EDID_MAX], sum = 0;
+
+    (void)state;
+    vgpu_edid_build(&m, 0, edid);
+    assert_int_equal(edid[128], 0xf0);
+    assert_int_equal(edid[129], edid[256]);
+    assert_int_equal(edid[130], edid[384]);
+    assert_int_equal(edid[256], 0x02);
+    assert_int_equal(edid[384], 0x70);
+    assert_int_equal(edid[384 + 48], 0x03);
+    assert_true(edid[384 + 54] & 0x80);
+    for (unsigned i = 1; i < 127; i++)
+        sum = (uint8_t)(sum + edid[384 + i]);
+    assert_int_equal(sum, 0);
+    assert_int_equal(parse_dtd(edid + 54).hactive, 4088);
+}
+
+/* Every size in steps, every rate in steps: either a timing within the link's limits, or none. */
+static void any_mode_gets_a_timing_or_none(void **state)
+{
+    unsigned with = 0, without = 0;
+
+    (void)state;
+    for (unsigned w = 64; w <= 4096; w += 61) {
+        for (unsigned h = 64; h <= 2304; h += 97) {
+            for (unsigned mhz = 1000; mhz <= 240000; mhz += 7919) {
+                const struct vgpu_mode m = {(uint16_t)w, (uint16_t)h, mhz};
+                struct vgpu_edid_timing t;
+
+                if (!vgpu_edid_timing(&m, &t)) {
+                    without++;
+                    continue;
+                }
+                assert_plausible(&t, &m);
+                with++;
+            }
+        }
+    }
+    assert_true(with > without);
+}
+
+static void impossible_modes_have_no_edid(void **state)
+{
+    static const struct vgpu_mode rows[] = {
+        {0, 0, 0},           {1024, 768, 0},         {0, 768, 60000},
+        {1024, 0, 60000},    {65535, 65535, 240000}, {1024, 768, UINT32_MAX},
+        {4096, 2304, 60000},
+    };
+    uint8_t edid[VGPU_EDID_MAX];
+
+    (void)state;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
+        assert_int_equal(vgpu_edid_build(&rows[i], 0, edid), 0);
+}
+
+static void heads_differ_in_serial_and_name(void **state)
+{
+    (void)state;
+    for (unsigned head = 0; head < VGPU_HEADS; head++) {
+        uint8_t edid[VGPU_EDID_MAX];
+        char name[16];
+
+        vgpu_edid_build(&common[2], head, edid);
+        assert_int_equal(edid[12], head + 1);
+        snprintf(name, sizeof(name), "gtmux %u\n", head + 1);
+        assert_int_equal(edid[93], 0xfc);
+        assert_memory_equal(edid + 95, name, 8);
+    }
+}
+
+static void cta_block_says_hdmi_with_300_mhz(void **state)
+{
+    static const uint8_t oui[] = {0x03, 0x0c, 0x00};
+    uint8_t edid[VGPU_EDID_MAX];
+    bool hdmi = false;
+
+    (void)state;
+    vgpu_edid_build(&common[2], 0, edid);
+    const uint8_t *cta = edid + 128;
+
+    assert_int_equal(cta[0], 2);
+    assert_int_equal(cta[1], 3);
+    for (unsigned at = 4; at < cta[2]; at += 1u + (cta[at] & 31)) {
+        if (cta[at] >> 5 != 3 || memcmp(cta + at + 1, oui, sizeof(oui)))
+            continue;
+        hdmi = true;
+        assert_true((cta[at] & 31) >= 7);
+        assert_int_equal(cta[at + 7] * 5, 300);
+    }
+    assert_true(hdmi);
+}
+
+static void established_timings_fit_the_monitor(void **state)
+{
+    const struct vgpu_mode tiny = {640, 400, 60000}, xga = {1024, 768, 60000};
+    uint8_t edid[VGPU_EDID_MAX];
+
+    (void)state;
+    vgpu_edid_build(&tiny, 0, edid);
+    assert_int_equal(edid[35] | edid[36] | edid[37], 0);
+    vgpu_edid_build(&xga, 0, edid);
+    assert_int_equal(edid[35], 0x21);
+    assert_int_equal(edid[36], 0x08);
+}
+
+static void edid_decode_finds_no_fault(void **state)
+{
+    char path[] = "/tmp/gtmux-edid-XXXXXX", command[256];
+
+    (void)state;
+    if (system("edid-decode --version >/dev/null 2>&1")) {
+        print_message("skipped: edid-decode is not installed\n");
+        skip();
+    }
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(common); i++) {
+        uint8_t edid[VGPU_EDID_MAX];
+        unsigned size = vgpu_edid_build(&common[i], i % VGPU_HEADS, edid);
+        int fd = mkstemp(path);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, edid, size), size);
+        close(fd);
+        snprintf(command, sizeof(command), "edid-decode --check %s >%s.log || { tail -20 %s.log; false; }", path, path,
+                 path);
+        int rc = system(command);
+
+        unlink(path);
+        snprintf(command, sizeof(command), "%s.log", path);
+        unlink(command);
+        if (rc)
+            fail_msg("edid-decode refuses %ux%u at %u mHz", common[i].width, common[i].height, common[i].mhz);
+        memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(preferred_timing_is_the_mode),        cmocka_unit_test(wide_mode_is_in_a_displayid_block),
+        cmocka_unit_test(any_mode_gets_a_timing_or_none),      cmocka_unit_test(impossible_modes_have_no_edid),
+        cmocka_unit_test(heads_differ_in_serial_and_name),     cmocka_unit_test(cta_block_says_hdmi_with_300_mhz),
+        cmocka_unit_test(established_timings_fit_the_monitor), cmocka_unit_test(edid_decode_finds_no_fault),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

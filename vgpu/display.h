@@ -1,0 +1,130 @@
+/* Display engine state: pipes, heads, GMBUS, picture CRCs. Private to vgpu/. All of it is protected by the device lock
+ * but struct vgpu_crc's buffers, which belong to the one thread that calls vgpu_display_tick. */
+#ifndef GTMUX_VGPU_DISPLAY_H
+#define GTMUX_VGPU_DISPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vgpu/edid.h"
+#include "vgpu/mem.h"
+#include "vgpu/vgpu.h"
+
+#define VGPU_PLANES          3    /* universal planes of a pipe */
+#define VGPU_PRECISE_PALETTE 1024 /* entries of a pipe's 10-bit gamma memory */
+
+/* How long a pipe's frame is, and where in it the vertical blank starts: from the transcoder and its PLL. */
+struct vgpu_timing {
+    uint64_t frame_ns;
+    uint32_t mhz; /* refresh, millihertz */
+    uint32_t lines, vblank_line;
+    uint32_t line_lag; /* lines that PIPEDSL is behind the line scanned out */
+};
+
+/* The one clock of a pipe. Vblank n of this run (n = 0, 1, ...) starts at t0 + n * frame_ns; all else follows. */
+struct vgpu_clock {
+    struct vgpu_timing timing;
+    uint64_t t0;
+    uint64_t count_base; /* frame counter before vblank 0 */
+    uint64_t handled;    /* vblanks of this run whose events are done */
+};
+
+/* The double-buffered registers of a universal plane, as one set. */
+struct vgpu_plane_regs {
+    uint32_t ctl, stride, pos, size, offset, surf, keyval, keymsk, keymax;
+    uint32_t win_pos, win_size; /* of the scaler bound to the plane; size 0 = none */
+};
+
+struct vgpu_cursor_regs {
+    uint32_t ctl, base, pos, fbc;
+};
+
+struct vgpu_pipe {
+    bool on;
+    struct vgpu_clock clock;
+    uint32_t flips;       /* PIPE_FLIPCOUNT */
+    uint8_t planes_armed; /* bit n: armed_plane[n] waits for the vblank */
+    bool cursor_armed;
+    struct vgpu_plane_regs plane[VGPU_PLANES], armed_plane[VGPU_PLANES];
+    struct vgpu_cursor_regs cursor, armed_cursor;
+    uint32_t precise[VGPU_PRECISE_PALETTE]; /* behind PREC_PAL_INDEX and PREC_PAL_DATA */
+};
+
+struct vgpu_head {
+    bool connected;
+    struct vgpu_mode mode;
+    unsigned edid_size;
+    uint8_t edid[VGPU_EDID_MAX];
+};
+
+struct vgpu_gmbus {
+    bool busy;        /* between the first cycle and the stop */
+    bool reading;     /* direction of the transfer in `left` */
+    bool stop;        /* the transfer ends with a stop */
+    bool offset_next; /* the next byte written to the EEPROM is its offset */
+    uint8_t address;  /* 7 bits, of the current transfer */
+    uint8_t head;
+    uint8_t segment, offset; /* E-DDC */
+    uint16_t left;           /* bytes to transfer */
+};
+
+/* One picture CRC in the making, row by row and without the device lock. */
+struct vgpu_crc_job {
+    bool active;
+    uint32_t row, crc, epoch;
+    struct vgpu_scanout scanout;
+};
+
+struct vgpu_crc {
+    struct vgpu_crc_job job[VGPU_PIPES];
+    struct vgpu_as as;
+    uint32_t table[8][256];
+    uint32_t row[VGPU_WIDTH_MAX];
+    uint64_t scratch[VGPU_COMPOSE_SCRATCH / sizeof(uint64_t)];
+};
+
+struct vgpu_display {
+    struct vgpu_pipe pipe[VGPU_PIPES];
+    struct vgpu_head head[VGPU_HEADS];
+    struct vgpu_gmbus gmbus;
+    uint32_t crc_epoch[VGPU_PIPES]; /* counts starts and stops of CRCs: a late result of an old run is dropped */
+    struct vgpu_crc crc;
+};
+
+/* ---- timing.c (locked, pure functions of registers, clock and time) */
+void vgpu_timing_read(struct vgpu *v, unsigned pipe, struct vgpu_timing *t);
+/* Starts the clock so that the first line of the picture is scanned at `now`. */
+void vgpu_clock_start(struct vgpu_clock *c, const struct vgpu_timing *t, uint64_t now);
+/* Frame counter at `now`; it steps at the start of each vblank. */
+uint64_t vgpu_clock_frames(const struct vgpu_clock *c, uint64_t now);
+/* Vblanks of this run up to and including `now`. */
+uint64_t vgpu_clock_vblanks(const struct vgpu_clock *c, uint64_t now);
+uint32_t vgpu_clock_line(const struct vgpu_clock *c, uint64_t now);
+/* When the last vblank at or before `now` started, and when the first one after those handled does. */
+uint64_t vgpu_clock_last(const struct vgpu_clock *c, uint64_t now);
+uint64_t vgpu_clock_next(const struct vgpu_clock *c);
+
+/* ---- display.c (locked) */
+uint64_t vgpu_display_now(struct vgpu *v);
+void vgpu_display_changed(struct vgpu *v, unsigned pipe); /* tells the host that what is shown changed */
+/* The head that pipe `pipe` drives, or -1. */
+int vgpu_pipe_head(struct vgpu *v, unsigned pipe);
+
+/* ---- plane.c (locked) */
+/* Makes armed registers live. Returns the DE_PIPE interrupt bits of the flips that are done. */
+uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, bool *changed);
+
+/* ---- crc.c */
+void vgpu_crc_init(struct vgpu *v);
+void vgpu_crc_start(struct vgpu *v, unsigned pipe); /* at a vblank (locked) */
+/* Composes a slice of the CRCs that are due. False: there was nothing to do (free). */
+bool vgpu_crc_work(struct vgpu *v);
+
+/* ---- hotplug.c, gmbus.c (locked) */
+/* True when the HDMI link of this display engine can carry the mode. */
+bool vgpu_mode_ok(const struct vgpu_mode *mode);
+void vgpu_heads_init(struct vgpu *v);
+void vgpu_heads_reset(struct vgpu *v); /* registers show what is plugged in */
+void vgpu_gmbus_reset(struct vgpu *v);
+
+#endif
