@@ -13,7 +13,6 @@
 #include "vgpu/base/log.h"
 
 #define EXIT_USAGE 2
-#define ROM_MAX 8192u
 
 const char *argp_program_version = "gtmux-dm 0.1.0";
 
@@ -193,25 +192,13 @@ static int replay(const char *path)
     return replay_print(&result) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int write_rom(const struct session_options *o, const char *path)
+static int write_rom(const char *path)
 {
-    struct vgpu_config cfg;
-    struct vgpu *v;
-    uint8_t rom[ROM_MAX];
-    char err[256] = "";
-    const struct vgpu_ops ops = {0};
-
-    vgpu_config_default(&cfg);
-    cfg.ops = &ops;
-    cfg.heads = o->heads;
-    if (vgpu_create(&v, &cfg, err, sizeof(err))) {
-        gt_err("%s", err);
-        return EXIT_USAGE;
-    }
-    size_t size = vgpu_vbt_rom(v, rom, sizeof(rom));
-    vgpu_destroy(v);
+    uint8_t rom[VGPU_ROM_SIZE];
+    size_t size = vgpu_vbt_rom(rom, sizeof(rom));
     FILE *f = fopen(path, "wb");
     bool ok = f && fwrite(rom, 1, size, f) == size;
+
     if ((f && fclose(f)) || !ok) {
         gt_err("cannot write %s: %s", path, strerror(errno));
         return EXIT_USAGE;
@@ -232,6 +219,6 @@ int main(int argc, char **argv)
     if (a.replay)
         return replay(a.replay);
     if (a.write_rom)
-        return write_rom(&a.session, a.write_rom);
+        return write_rom(a.write_rom);
     return serve(&a.session);
 }

@@ -17,8 +17,6 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
-#define ROM_SIZE 8192u
-
 struct session {
     struct session_options opt;
     char name[SESSION_NAME_MAX];
@@ -30,7 +28,7 @@ struct session {
     int stop_fd; /* eventfd */
     int gtt_fd;  /* memfd behind the GTT half of BAR0, or -1 */
     void *gtt;
-    uint8_t rom[ROM_SIZE];
+    uint8_t rom[VGPU_ROM_SIZE];
     uint64_t start_ns;
     atomic_bool connected;
     _Atomic uint64_t messages;
@@ -68,7 +66,7 @@ static void rom_access(struct session *s, struct ioreq_access *a)
     if (a->write)
         return;
     a->data = 0;
-    if (gt_range_ok(a->off, a->size, ROM_SIZE))
+    if (gt_range_ok(a->off, a->size, VGPU_ROM_SIZE))
         memcpy(&a->data, s->rom + a->off, a->size);
 }
 
@@ -188,6 +186,16 @@ static int open_gtt(struct session *s, char *err, size_t errsz)
     return 0;
 }
 
+static void device_config(const struct session *s, struct vgpu_config *cfg)
+{
+    vgpu_config_default(cfg);
+    cfg->gtt = s->gtt;
+    cfg->pvinfo = s->opt.pvinfo;
+    cfg->mappable_mb = s->opt.mappable_mb;
+    cfg->heads = s->opt.heads;
+    memcpy(cfg->modes, s->opt.mode, sizeof(cfg->modes));
+}
+
 static int open_gate(struct session *s, char *err, size_t errsz)
 {
     struct vgpu_config cfg;
@@ -203,12 +211,7 @@ static int open_gate(struct session *s, char *err, size_t errsz)
         .backend = s->backend,
     };
 
-    vgpu_config_default(&cfg);
-    cfg.gtt = s->gtt;
-    cfg.pvinfo = s->opt.pvinfo;
-    cfg.mappable_mb = s->opt.mappable_mb;
-    cfg.heads = s->opt.heads;
-    memcpy(cfg.modes, s->opt.mode, sizeof(cfg.modes));
+    device_config(s, &cfg);
     return gate_create(&s->gate, &cfg, &host, s->opt.record, err, errsz);
 }
 
@@ -216,13 +219,15 @@ static int open_transport(struct session *s, char *err, size_t errsz)
 {
     struct ioreq_config cfg = {.events = &session_events, .ctx = s};
     struct ioreq_vfio_user_options opt = {.path = s->opt.vfio_user};
+    struct vgpu_config device;
+    device_config(s, &device);
     const struct {
         enum ioreq_region region;
         uint64_t size;
         bool writable;
     } rows[] = {
-        {IOREQ_BAR0, VGPU_BAR0_SIZE, true}, {IOREQ_BAR2, VGPU_BAR2_SIZE, true},     {IOREQ_BAR4, VGPU_BAR4_SIZE, true},
-        {IOREQ_ROM, ROM_SIZE, false},       {IOREQ_CONFIG, VGPU_CFG_SIZE, true},
+        {IOREQ_BAR0, VGPU_BAR0_SIZE, true}, {IOREQ_BAR2, vgpu_bar2_size(&device), true},     {IOREQ_BAR4, VGPU_BAR4_SIZE, true},
+        {IOREQ_ROM, VGPU_ROM_SIZE, false},       {IOREQ_CONFIG, VGPU_CFG_SIZE, true},
     };
 
     for (unsigned i = 0; i < IOREQ_REGIONS; i++)
@@ -256,7 +261,7 @@ static int open_all(struct session *s, char *err, size_t errsz)
     if ((rc = open_gtt(s, err, errsz)) || (rc = open_gate(s, err, errsz)))
         return rc;
     workers_attach(s->workers, s->gate);
-    vgpu_vbt_rom(gate_vgpu(s->gate), s->rom, sizeof(s->rom));
+    vgpu_vbt_rom(s->rom, sizeof(s->rom));
     if ((rc = open_transport(s, err, errsz)))
         return rc;
     return control_open(&s->control, s, s->opt.run_dir, err, errsz);

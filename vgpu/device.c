@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODE_MIN_WIDTH  64u
-#define MODE_MAX_WIDTH  4096u
-#define MODE_MIN_HEIGHT 64u
-#define MODE_MAX_HEIGHT 2304u
-#define MODE_MIN_MHZ    1000u
-#define MODE_MAX_MHZ    240000u
-
 static const struct vgpu_mode default_mode = {.width = 1024, .height = 768, .mhz = 60000};
 
 /* Smaller than usual framebuffers (1024x768 takes 3 MiB), so that i915's console does not go through the trapped
@@ -25,12 +18,6 @@ void vgpu_config_default(struct vgpu_config *cfg)
     *cfg = (struct vgpu_config){.pvinfo = true, .mappable_mb = DEFAULT_MAPPABLE_MB, .heads = 1};
     for (unsigned i = 0; i < VGPU_HEADS; i++)
         cfg->modes[i] = default_mode;
-}
-
-static bool mode_ok(const struct vgpu_mode *m)
-{
-    return m->width >= MODE_MIN_WIDTH && m->width <= MODE_MAX_WIDTH && m->height >= MODE_MIN_HEIGHT &&
-           m->height <= MODE_MAX_HEIGHT && m->mhz >= MODE_MIN_MHZ && m->mhz <= MODE_MAX_MHZ;
 }
 
 static bool ops_ok(const struct vgpu_ops *ops)
@@ -62,9 +49,12 @@ static int config_check(const struct vgpu_config *cfg, char *err, unsigned errsz
     for (unsigned i = 0; i < VGPU_HEADS; i++) {
         const struct vgpu_mode *m = &cfg->modes[i];
 
-        if (mode_ok(m) || (i >= cfg->heads && mode_unset(m)))
+        if (vgpu_mode_ok(m) || (i >= cfg->heads && mode_unset(m)))
             continue;
-        snprintf(err, errsz, "head %u: mode %ux%u at %" PRIu32 " mHz is out of range", i, m->width, m->height, m->mhz);
+        snprintf(err, errsz,
+                 "head %u: no HDMI monitor has the mode %ux%u at %" PRIu32
+                 " mHz: give 64x64 to 4096x2304 with a pixel clock of 25 to 300 MHz",
+                 i, m->width, m->height, m->mhz);
         return -EINVAL;
     }
     return 0;

@@ -17,8 +17,6 @@
 #define MHZ_MIN    1000u
 #define MHZ_MAX    240000u
 
-static const struct vgpu_mode default_mode = {1024, 768, 60000};
-
 bool vgpu_mode_ok(const struct vgpu_mode *m)
 {
     struct vgpu_edid_timing t;
@@ -46,14 +44,7 @@ static void show_live(struct vgpu *v, unsigned head)
 void vgpu_heads_init(struct vgpu *v)
 {
     for (unsigned head = 0; head < VGPU_HEADS; head++) {
-        const struct vgpu_mode *mode = &v->cfg.modes[head];
-
-        if (!vgpu_mode_ok(mode)) {
-            gt_warn("head %u: no HDMI link carries %ux%u at %u mHz, using %ux%u", head, mode->width, mode->height,
-                    mode->mhz, default_mode.width, default_mode.height);
-            mode = &default_mode;
-        }
-        set_mode(v, head, mode);
+        set_mode(v, head, &v->cfg.modes[head]); /* checked by vgpu_create */
         v->display.head[head].connected = head < v->cfg.heads;
     }
 }

@@ -58,6 +58,7 @@ static void bar2_without_pvinfo_is_as_large_as_the_window(void **state)
     for (unsigned i = 0; i < GT_ARRAY_SIZE(sizes); i++) {
         f->v->cfg.pvinfo = false;
         f->v->cfg.mappable_mb = sizes[i].mappable_mb;
+        vgpu_reset(f->v);
         wr(f, 0x18, 4, UINT32_MAX);
         assert_int_equal(rd(f, 0x18, 4), sizes[i].mask);
         assert_int_equal(vgpu_bar2_size(&f->v->cfg), ~(sizes[i].mask & ~0xfu) + 1);

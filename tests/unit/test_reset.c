@@ -21,7 +21,7 @@ static void bad_configurations_are_refused(void **state)
 {
     struct fixture *f = *state;
     const struct vgpu_config good = f->cfg;
-    char err[128];
+    char err[256];
 
 #define REFUSED(change)                                                                                                \
     do {                                                                                                               \
@@ -41,6 +41,8 @@ static void bad_configurations_are_refused(void **state)
     REFUSED(f->cfg.modes[0].height = 2305);
     REFUSED(f->cfg.modes[0].mhz = 999);
     REFUSED(f->cfg.modes[0].mhz = 240001);
+    REFUSED(f->cfg.modes[0] = ((struct vgpu_mode){64, 64, 1000}));      /* pixel clock below HDMI's */
+    REFUSED(f->cfg.modes[0] = ((struct vgpu_mode){3840, 2160, 60000})); /* and above */
     REFUSED(f->cfg.modes[2].width = 1);
     REFUSED(f->cfg.modes[0] = (struct vgpu_mode){0});
     REFUSED(f->cfg.ops = NULL);
@@ -55,12 +57,13 @@ static void bad_configurations_are_refused(void **state)
 static void limits_of_the_configuration_are_accepted(void **state)
 {
     struct fixture *f = *state;
-    char err[128];
+    char err[256];
 
     f->cfg.heads = VGPU_HEADS;
     f->cfg.mappable_mb = 256;
-    f->cfg.modes[0] = (struct vgpu_mode){64, 64, 1000};
-    f->cfg.modes[1] = (struct vgpu_mode){4096, 2304, 240000};
+    f->cfg.modes[0] = (struct vgpu_mode){1024, 768, 240000};
+    f->cfg.modes[1] = (struct vgpu_mode){4096, 2304, 24000};
+    f->cfg.modes[2] = (struct vgpu_mode){640, 480, 60000};
     assert_int_equal(try_create(f, err, sizeof(err)), 0);
     f->cfg.heads = 0;
     memset(f->cfg.modes, 0, sizeof(f->cfg.modes));
