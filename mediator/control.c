@@ -104,10 +104,12 @@ static void add_engines(cJSON *a, const struct vgpu_stats *st)
     for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         const struct vgpu_engine_stats *e = &st->engine[i];
         const struct number rows[] = {
-            {"requests", e->requests},       {"submissions", e->submissions}, {"contexts", e->contexts},
-            {"commands", e->commands},       {"batches", e->batches},         {"payload", e->payload},
-            {"preemptions", e->preemptions}, {"lite_restores", e->lite_restores}, {"resets", e->resets},
-            {"hangs", e->hangs},             {"faults", e->faults},
+            {"requests", e->requests},       {"submissions", e->submissions},
+            {"contexts", e->contexts},       {"commands", e->commands},
+            {"batches", e->batches},         {"payload", e->payload},
+            {"preemptions", e->preemptions}, {"lite_restores", e->lite_restores},
+            {"resets", e->resets},           {"hangs", e->hangs},
+            {"faults", e->faults},
         };
         add_numbers(cJSON_AddObjectToObject(engines, engine_table[i].name), rows, GT_ARRAY_SIZE(rows));
     }
@@ -147,8 +149,11 @@ static cJSON *cmd_stats(struct session *s, const cJSON *request, int *fd)
         {"dispatches", info.messages},
     };
     const struct number backend[] = {
-        {"blits", bs.blits},     {"blit_pixels", bs.blit_pixels}, {"render_commands", bs.render_commands},
-        {"video_commands", bs.video_commands}, {"skipped", bs.skipped},
+        {"blits", bs.blits},
+        {"blit_pixels", bs.blit_pixels},
+        {"render_commands", bs.render_commands},
+        {"video_commands", bs.video_commands},
+        {"skipped", bs.skipped},
     };
     cJSON_AddStringToObject(a, "name", info.name);
     cJSON_AddNumberToObject(a, "uptime_s", (double)info.uptime_ns / 1e9);

@@ -1,6 +1,6 @@
 /*
- * The control socket of a dm: RUN_DIR/NAME.ctl, one JSON object a line in each direction. Served by a thread of its own,
- * so that no viewer can hold up the guest.
+ * The control socket of a dm: RUN_DIR/NAME.ctl, one JSON object a line in each direction. Served by a thread of its
+ * own, so that no viewer can hold up the guest.
  *
  * Requests: {"cmd":"info"} {"cmd":"stats"} {"cmd":"screenshot","head":N}
  *           {"cmd":"head","head":N,"connected":bool,"mode":"WxH@HZ"}
@@ -14,12 +14,13 @@
 #include <stddef.h>
 
 #define CONTROL_LINE_MAX 16384u
-#define CONTROL_SUFFIX ".ctl"
+#define CONTROL_SUFFIX   ".ctl"
 
 struct session;
 struct control;
 
-/* Starts the thread. run_dir NULL: the default one. 0 or -errno with a message; -EADDRINUSE when a dm of that name lives. */
+/* Starts the thread. run_dir NULL: the default one. 0 or -errno with a message; -EADDRINUSE when a dm of that name
+ * lives. */
 int control_open(struct control **out, struct session *s, const char *run_dir, char *err, size_t errsz);
 /* Stops the thread and removes the socket. NULL is fine. */
 void control_close(struct control *c);
@@ -30,7 +31,8 @@ cJSON *control_handle(struct session *s, const char *line, int *fd);
 /* ---- client side */
 /* Connects to the dm NAME. A socket, or -errno. */
 int control_connect(const char *run_dir, const char *name);
-/* Sends a request and waits for the answer (at most 10 s). fd may be NULL: a passed descriptor is closed. NULL with errno. */
+/* Sends a request and waits for the answer (at most 10 s). fd may be NULL: a passed descriptor is closed. NULL with
+ * errno. */
 cJSON *control_ask(int sock, const cJSON *request, int *fd);
 
 #endif

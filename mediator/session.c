@@ -226,8 +226,9 @@ static int open_transport(struct session *s, char *err, size_t errsz)
         uint64_t size;
         bool writable;
     } rows[] = {
-        {IOREQ_BAR0, VGPU_BAR0_SIZE, true}, {IOREQ_BAR2, vgpu_bar2_size(&device), true},     {IOREQ_BAR4, VGPU_BAR4_SIZE, true},
-        {IOREQ_ROM, VGPU_ROM_SIZE, false},       {IOREQ_CONFIG, VGPU_CFG_SIZE, true},
+        {IOREQ_BAR0, VGPU_BAR0_SIZE, true},  {IOREQ_BAR2, vgpu_bar2_size(&device), true},
+        {IOREQ_BAR4, VGPU_BAR4_SIZE, true},  {IOREQ_ROM, VGPU_ROM_SIZE, false},
+        {IOREQ_CONFIG, VGPU_CFG_SIZE, true},
     };
 
     for (unsigned i = 0; i < IOREQ_REGIONS; i++)
@@ -339,8 +340,7 @@ void session_close(struct session *s)
     control_close(s->control);
     workers_stop(s->workers);
     if (s->gate && s->opt.record)
-        printf("gtmux-dm: recorded %s, final state %016llx\n", s->opt.record,
-               (unsigned long long)gate_finish(s->gate));
+        printf("gtmux-dm: recorded %s, final state %016llx\n", s->opt.record, (unsigned long long)gate_finish(s->gate));
     if (s->transport)
         s->transport->ops->close(s->transport);
     gate_destroy(s->gate);

@@ -19,16 +19,16 @@
 #define SESSION_NAME_MAX 48
 
 struct session_options {
-    const char *name;        /* of the guest: letters, digits, '-', '_', '.' */
-    const char *vfio_user;   /* path of the listening socket */
-    const char *run_dir;     /* where the control socket goes; NULL: run_dir_default() */
-    const char *record;      /* trace file to write, or NULL */
-    unsigned heads;          /* 1..VGPU_HEADS */
+    const char *name;      /* of the guest: letters, digits, '-', '_', '.' */
+    const char *vfio_user; /* path of the listening socket */
+    const char *run_dir;   /* where the control socket goes; NULL: run_dir_default() */
+    const char *record;    /* trace file to write, or NULL */
+    unsigned heads;        /* 1..VGPU_HEADS */
     struct vgpu_mode mode[VGPU_HEADS];
     bool pvinfo;
-    bool map_gtt;            /* the guest stores into the GTT without traps (never while recording) */
-    uint32_t mappable_mb;    /* CPU window of the aperture, MiB */
-    unsigned busy_poll_us;   /* 0: sleep at once */
+    bool map_gtt;          /* the guest stores into the GTT without traps (never while recording) */
+    uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
+    unsigned busy_poll_us; /* 0: sleep at once */
 };
 
 void session_options_default(struct session_options *o);
@@ -55,7 +55,8 @@ void session_get_info(struct session *s, struct session_info *out);
 struct gate *session_gate(struct session *s);
 struct backend *session_backend(struct session *s);
 
-/* Directory of control sockets: $GTMUX_RUN_DIR, else /run/gtmux for root, else $XDG_RUNTIME_DIR/gtmux, else ~/.cache/gtmux/run. */
+/* Directory of control sockets: $GTMUX_RUN_DIR, else /run/gtmux for root, else $XDG_RUNTIME_DIR/gtmux, else
+ * ~/.cache/gtmux/run. */
 int run_dir_default(char *buf, size_t size);
 /* Creates the directory (mode 0700) when missing. 0 or -errno. */
 int run_dir_make(const char *dir);

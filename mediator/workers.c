@@ -12,8 +12,8 @@
 /* Commands a slice: short enough that a change of the memory map or a reset is answered soon. */
 #define ENGINE_SLICE 2048u
 /* Sleep of an engine that waits for memory (semaphore, spin batch): doubles from the first to the second. */
-#define WAIT_MIN_NS 20000u
-#define WAIT_MAX_NS 1000000u
+#define WAIT_MIN_NS    20000u
+#define WAIT_MAX_NS    1000000u
 #define DISPLAY_WORKER VGPU_ENGINES
 
 struct worker {

@@ -165,6 +165,7 @@ static void notify(struct vgpu_engine *e)
     vgpu_unlock(e->v);
 }
 
+#define FLUSH_DW_ARGS   5u /* dwords that mean something; longer ones are padding */
 #define FLUSH_DW_NOTIFY GT_BIT(8)
 #define FLUSH_DW_TLB    GT_BIT(18)
 #define FLUSH_DW_INDEX  GT_BIT(21)
@@ -172,9 +173,9 @@ static void notify(struct vgpu_engine *e)
 
 enum cs_result mi_flush_dw(struct vgpu_engine *e, const uint32_t *dw, unsigned n)
 {
-    uint32_t arg[5] = {0};
+    uint32_t arg[FLUSH_DW_ARGS] = {0};
 
-    memcpy(arg, dw, 4u * GT_MIN(n, GT_ARRAY_SIZE(arg)));
+    memcpy(arg, dw, sizeof(uint32_t) * GT_MIN(n, FLUSH_DW_ARGS));
     struct post_sync p = {
         .op = gt_field(arg[0], 15, 14),
         .addr = cs_address(arg + 1) & ~UINT64_C(7),

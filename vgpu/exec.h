@@ -12,12 +12,15 @@
 struct vgpu_exec;
 
 /* Address space of the stream that holds the command: the context's PPGTT, or the GGTT in privileged streams. */
-/* 0 or -EFAULT (unmapped, or read-only for writes). Any length and alignment; naturally aligned 4/8 bytes are atomic. */
+/* 0 or -EFAULT (unmapped, or read-only for writes). Any length and alignment; naturally aligned 4/8 bytes are atomic.
+ */
 int vgpu_exec_read(struct vgpu_exec *x, uint64_t addr, void *dst, size_t n);
 int vgpu_exec_write(struct vgpu_exec *x, uint64_t addr, const void *src, size_t n);
-/* Host pointer to the byte at addr, valid up to the end of its 4 KiB page until the command returns; NULL: use read/write. */
+/* Host pointer to the byte at addr, valid up to the end of its 4 KiB page until the command returns; NULL: use
+ * read/write. */
 uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write);
-/* True when the command should stop soon with VGPU_PAYLOAD_AGAIN (reset in progress). Cheap; ask once a row of pixels. */
+/* True when the command should stop soon with VGPU_PAYLOAD_AGAIN (reset in progress). Cheap; ask once a row of pixels.
+ */
 bool vgpu_exec_stop(const struct vgpu_exec *x);
 /* 32 dwords that belong to the context and are saved and restored with its image (the blitter's setup state). */
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x);

@@ -24,15 +24,15 @@
 
 #define VGPU_PCI_VENDOR 0x8086
 #define VGPU_PCI_DEVICE 0x1912 /* Skylake GT2 */
-#define VGPU_BAR0_SIZE (16u << 20)
+#define VGPU_BAR0_SIZE  (16u << 20)
 #define VGPU_GTT_OFFSET (8u << 20) /* GTT half of BAR0 */
-#define VGPU_GTT_SIZE (8u << 20)   /* bytes of PTEs: 4 GiB of GGTT */
-#define VGPU_BAR2_SIZE (256u << 20)
-#define VGPU_BAR4_SIZE 64u
-#define VGPU_ROM_SIZE 8192u
-#define VGPU_CFG_SIZE 256u
-#define VGPU_PIPES 3
-#define VGPU_HEADS 3 /* HDMI ports on DDI B, C, D */
+#define VGPU_GTT_SIZE   (8u << 20) /* bytes of PTEs: 4 GiB of GGTT */
+#define VGPU_BAR2_SIZE  (256u << 20)
+#define VGPU_BAR4_SIZE  64u
+#define VGPU_ROM_SIZE   8192u
+#define VGPU_CFG_SIZE   256u
+#define VGPU_PIPES      3
+#define VGPU_HEADS      3 /* HDMI ports on DDI B, C, D */
 
 struct vgpu;
 struct vgpu_exec;
@@ -45,7 +45,8 @@ enum vgpu_payload {
 };
 
 struct vgpu_ops {
-    /* Guest physical memory. 0 or -EFAULT; all or nothing. Naturally aligned 4 and 8 byte accesses are single copies. */
+    /* Guest physical memory. 0 or -EFAULT; all or nothing. Naturally aligned 4 and 8 byte accesses are single copies.
+     */
     int (*mem_read)(void *host, uint64_t gpa, void *dst, size_t n);
     int (*mem_write)(void *host, uint64_t gpa, const void *src, size_t n);
     /* Atomic compare and swap of size 4 or 8 at an aligned gpa: *expected is updated on mismatch.
@@ -53,8 +54,8 @@ struct vgpu_ops {
     int (*mem_cas)(void *host, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired);
     /* Host address of the 4 KiB page at gpa (page aligned), or NULL: use mem_read/mem_write. May itself be NULL. */
     uint8_t *(*mem_page)(void *host, uint64_t gpa, bool write);
-    uint64_t (*now_ns)(void *host); /* monotonic */
-    void (*irq)(void *host);        /* one edge: MSI or INTx pulse (locked) */
+    uint64_t (*now_ns)(void *host);            /* monotonic */
+    void (*irq)(void *host);                   /* one edge: MSI or INTx pulse (locked) */
     void (*kick)(void *host, unsigned engine); /* the engine has work: call vgpu_engine_run soon (locked) */
     /* Returns when no thread is inside vgpu_engine_run of this engine; called locked, may drop and retake the lock.
      * NULL when vgpu_engine_run is never concurrent. */
@@ -62,7 +63,8 @@ struct vgpu_ops {
     void (*display_kick)(void *host); /* display timing changed: call vgpu_display_tick soon (locked). May be NULL */
     /* A flip or plane change was latched on a pipe (locked). May be NULL. */
     void (*scanout_changed)(void *host, unsigned pipe);
-    /* Executes one command of class CMD_BLT, CMD_RENDER or CMD_VIDEO (free). dw is a private copy. NULL: all ignored. */
+    /* Executes one command of class CMD_BLT, CMD_RENDER or CMD_VIDEO (free). dw is a private copy. NULL: all ignored.
+     */
     enum vgpu_payload (*payload)(void *host, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw);
     void (*lock)(void *host);
     void (*unlock)(void *host);
@@ -76,7 +78,8 @@ struct vgpu_mode {
 struct vgpu_config {
     const struct vgpu_ops *ops;
     void *host;
-    void *gtt;            /* VGPU_GTT_SIZE bytes of PTE storage, zeroed, that the guest may also write directly; NULL: own storage */
+    void *
+        gtt; /* VGPU_GTT_SIZE bytes of PTE storage, zeroed, that the guest may also write directly; NULL: own storage */
     bool pvinfo;          /* present the PVINFO page (i915 runs as a vGPU guest) */
     uint32_t mappable_mb; /* CPU window of the aperture, MiB, 0..256: by PVINFO, or without it by the size of BAR2 */
     unsigned heads;       /* monitors plugged in at start, 0..VGPU_HEADS */
@@ -86,8 +89,9 @@ struct vgpu_config {
 /* Defaults: PVINFO on, one head of 1024x768 at 60 Hz. Callers change what they need. */
 void vgpu_config_default(struct vgpu_config *cfg);
 
-/* Bytes of BAR2. With PVINFO the full aperture, of which PVINFO gives out mappable_mb. Without it nothing but the size can
- * keep i915's console out of a trapped aperture, so it is mappable_mb, rounded up to a power of two (at least 1 MiB). */
+/* Bytes of BAR2. With PVINFO the full aperture, of which PVINFO gives out mappable_mb. Without it nothing but the size
+ * can keep i915's console out of a trapped aperture, so it is mappable_mb, rounded up to a power of two (at least 1
+ * MiB). */
 uint32_t vgpu_bar2_size(const struct vgpu_config *cfg);
 
 /* Builds the tables (once a process) and a device in reset state. 0 or -errno, with a message in err. */
@@ -131,16 +135,19 @@ bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode);
 int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n);
 
 /* ---- VBT */
-/* Writes a PCI option ROM with the VBT into buf (at least VGPU_ROM_SIZE bytes). Returns its size. For transports without OpRegion. */
+/* Writes a PCI option ROM with the VBT into buf (at least VGPU_ROM_SIZE bytes). Returns its size. For transports
+ * without OpRegion. */
 size_t vgpu_vbt_rom(uint8_t *buf, size_t size);
-/* Writes the 8 KiB OpRegion (with the VBT) into buf. Returns its size. For transports that can place it in guest memory. */
+/* Writes the 8 KiB OpRegion (with the VBT) into buf. Returns its size. For transports that can place it in guest
+ * memory. */
 size_t vgpu_opregion(uint8_t *buf, size_t size);
 /* Tells the device that the transport placed an OpRegion at gpa (ASLS); 0 = none (locked). */
 void vgpu_set_opregion(struct vgpu *v, uint64_t gpa);
 
 /* ---- state */
 struct vgpu_engine_stats {
-    uint64_t submissions, contexts, requests, commands, batches, payload, preemptions, lite_restores, resets, hangs, faults;
+    uint64_t submissions, contexts, requests, commands, batches, payload, preemptions, lite_restores, resets, hangs,
+        faults;
 };
 struct vgpu_stats {
     uint64_t mmio_reads, mmio_writes, unknown_reads, unknown_writes, cfg_reads, cfg_writes;

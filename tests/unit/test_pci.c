@@ -29,13 +29,8 @@ static void bar_sizing_reads_the_size_mask(void **state)
     static const struct {
         uint32_t off, power_on, mask;
     } bars[] = {
-        {0x10, 0x00000004, 0xff000004},
-        {0x14, 0, 0xffffffff},
-        {0x18, 0x0000000c, 0xf000000c},
-        {0x1c, 0, 0xffffffff},
-        {0x20, 1, 0x0000ffc1},
-        {0x24, 0, 0},
-        {0x30, 0, 0xffffe001},
+        {0x10, 0x00000004, 0xff000004}, {0x14, 0, 0xffffffff}, {0x18, 0x0000000c, 0xf000000c}, {0x1c, 0, 0xffffffff},
+        {0x20, 1, 0x0000ffc1},          {0x24, 0, 0},          {0x30, 0, 0xffffe001},
     };
     struct fixture *f = *state;
 

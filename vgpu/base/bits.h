@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GT_BIT(n) (UINT32_C(1) << (n))
-#define GT_BIT64(n) (UINT64_C(1) << (n))
+#define GT_BIT(n)        (UINT32_C(1) << (n))
+#define GT_BIT64(n)      (UINT64_C(1) << (n))
 #define GT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define GT_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define GT_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define GT_MIN(a, b)     ((a) < (b) ? (a) : (b))
+#define GT_MAX(a, b)     ((a) > (b) ? (a) : (b))
 
 /* Mask of bits hi..lo, both included, 31 >= hi >= lo. */
 #define GT_MASK(hi, lo) ((UINT32_MAX >> (31 - (hi))) & ~(GT_BIT(lo) - 1u))

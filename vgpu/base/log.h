@@ -39,7 +39,7 @@ bool gt_ratelimit_ok(struct gt_ratelimit *rl);
         if (gt_ratelimit_ok(rl))                                                                                       \
             gt_log(GT_LOG_GUEST, __VA_ARGS__);                                                                         \
     } while (0)
-#define gt_err(...) gt_log(GT_LOG_ERROR, __VA_ARGS__)
+#define gt_err(...)  gt_log(GT_LOG_ERROR, __VA_ARGS__)
 #define gt_warn(...) gt_log(GT_LOG_WARN, __VA_ARGS__)
 #define gt_info(...) gt_log(GT_LOG_INFO, __VA_ARGS__)
 #define gt_debug(...)                                                                                                  \

@@ -1,8 +1,8 @@
 /*
  * The command table: each GPU command is one row in a .def file of this folder; no other file names an opcode.
  *
- * Row syntax:   CMD(MI_STORE_DATA_IMM, .op = 0x10000000, .mask = 0xff800000, .klass = CMD_MI, .len_mask = 0x3ff, .bias = 2, ...)
- * gives the id C_NAME. Names are genxml's where it has the command, else the PRM's.
+ * Row syntax:   CMD(MI_STORE_DATA_IMM, .op = 0x10000000, .mask = 0xff800000, .klass = CMD_MI, .len_mask = 0x3ff, .bias
+ * = 2, ...) gives the id C_NAME. Names are genxml's where it has the command, else the PRM's.
  */
 #ifndef GTMUX_DESC_CMDS_H
 #define GTMUX_DESC_CMDS_H
@@ -22,11 +22,11 @@ enum cmd_flag {
     CMD_RING_ONLY = 1 << 2,
 };
 
-#define CMD_RCS 0x1
-#define CMD_BCS 0x2
-#define CMD_VCS 0x4
+#define CMD_RCS  0x1
+#define CMD_BCS  0x2
+#define CMD_VCS  0x4
 #define CMD_VECS 0x8
-#define CMD_ALL 0xf
+#define CMD_ALL  0xf
 
 struct cmd_desc {
     const char *name;
@@ -53,7 +53,8 @@ extern const struct cmd_desc cmd_table[C_COUNT];
 
 /* The row for a header on an engine (0..3 = enum vgpu_engine_id), or -1 when unknown. O(1). Needs cmd_init. */
 int cmd_find(uint32_t header, unsigned engine);
-/* Length in dwords, >= 1, of the command `id` with this header (length field as written; not checked against min/max). */
+/* Length in dwords, >= 1, of the command `id` with this header (length field as written; not checked against min/max).
+ */
 unsigned cmd_length(int id, uint32_t header);
 /* Length to skip an unknown command by, from its type bits alone (>= 1). */
 unsigned cmd_unknown_length(uint32_t header);

@@ -3,8 +3,9 @@
  * this folder; no other file names an offset. Rows are found in O(1) by offset
  * (MMIO dispatch) or by id (code that implements behaviour).
  *
- * Row syntax (regs_*.def):   REG(NAME, .off = 0x44200, .handler = H_MASTER_IRQ, .src = "i915 i915_reg.h GEN8_MASTER_IRQ")
- * gives the id R_NAME. Names are i915's or the PRM's, without leading "_" and without "_A" / "RING_" decoration noise.
+ * Row syntax (regs_*.def):   REG(NAME, .off = 0x44200, .handler = H_MASTER_IRQ, .src = "i915 i915_reg.h
+ * GEN8_MASTER_IRQ") gives the id R_NAME. Names are i915's or the PRM's, without leading "_" and without "_A" / "RING_"
+ * decoration noise.
  */
 #ifndef GTMUX_DESC_REGS_H
 #define GTMUX_DESC_REGS_H
@@ -34,8 +35,8 @@ enum reg_flag {
 /* Handler ids, joined to functions in vgpu/mmio.c; see handlers.def. */
 enum reg_handler {
     H_NONE,
-#define HR(name) H_##name,
-#define HW(name) H_##name,
+#define HR(name)  H_##name,
+#define HW(name)  H_##name,
 #define HRW(name) H_##name,
 #include "vgpu/desc/handlers.def"
 #undef HR
@@ -46,17 +47,17 @@ enum reg_handler {
 
 struct reg_desc {
     const char *name;
-    uint32_t off;     /* bytes, relative to the block (above) */
-    uint8_t block;    /* enum reg_block */
-    uint8_t units;    /* bit mask of the units that have it; 0 = all of the block */
-    uint16_t count;   /* array elements; 0 means 1 */
-    uint16_t stride;  /* bytes between elements; 0 means 4 */
-    uint8_t handler;  /* enum reg_handler */
-    uint8_t flags;    /* enum reg_flag */
-    uint32_t reset;   /* value after device reset */
-    uint32_t ro;      /* bits that writes do not change */
-    uint32_t w1c;     /* bits that a written 1 clears (and a 0 keeps) */
-    const char *src;  /* where the fact is from: PRM volume, i915 file, ... */
+    uint32_t off;    /* bytes, relative to the block (above) */
+    uint8_t block;   /* enum reg_block */
+    uint8_t units;   /* bit mask of the units that have it; 0 = all of the block */
+    uint16_t count;  /* array elements; 0 means 1 */
+    uint16_t stride; /* bytes between elements; 0 means 4 */
+    uint8_t handler; /* enum reg_handler */
+    uint8_t flags;   /* enum reg_flag */
+    uint32_t reset;  /* value after device reset */
+    uint32_t ro;     /* bits that writes do not change */
+    uint32_t w1c;    /* bits that a written 1 clears (and a 0 keeps) */
+    const char *src; /* where the fact is from: PRM volume, i915 file, ... */
 };
 
 /* One 32-bit register as the dispatcher sees it. */
@@ -76,7 +77,8 @@ enum reg_id {
 
 extern const struct reg_desc reg_table[R_COUNT];
 
-/* BAR0 offset of element `elem` of unit `unit` of row `id`. The caller passes valid unit and elem (own constants, never guest values). */
+/* BAR0 offset of element `elem` of unit `unit` of row `id`. The caller passes valid unit and elem (own constants, never
+ * guest values). */
 uint32_t reg_off(enum reg_id id, unsigned unit, unsigned elem);
 /* The register at a BAR0 byte offset (rounded down to 4), or NULL. Any value is fine. Needs reg_init. */
 const struct reg_ref *reg_find(uint32_t off);

@@ -168,8 +168,7 @@ int gt_exec(enum gt_engine e, uint32_t ctx, const struct gt_bo *batch, uint32_t 
         objects[i] = (struct drm_i915_gem_exec_object2){
             .handle = used[i]->handle, .offset = used[i]->addr, .flags = flags | EXEC_OBJECT_WRITE};
     }
-    objects[nused] =
-        (struct drm_i915_gem_exec_object2){.handle = batch->handle, .offset = batch->addr, .flags = flags};
+    objects[nused] = (struct drm_i915_gem_exec_object2){.handle = batch->handle, .offset = batch->addr, .flags = flags};
     struct drm_i915_gem_execbuffer2 arg = {
         .buffers_ptr = (uintptr_t)objects,
         .buffer_count = nused + 1,

@@ -15,16 +15,16 @@
 #include <i915_drm.h>
 
 /* Commands that the programs put into batches (gen9.xml); lengths as dwords - 2 are in the header already. */
-#define MI_NOOP                 0u
-#define MI_ARB_CHECK            (0x05u << 23)
-#define MI_BATCH_BUFFER_END     (0x0au << 23)
-#define MI_STORE_DATA_IMM       (0x20u << 23 | 2)
-#define MI_LOAD_REGISTER_IMM    (0x22u << 23 | 1)
-#define MI_STORE_REGISTER_MEM   (0x24u << 23 | 2)
-#define MI_BATCH_BUFFER_START   (0x31u << 23 | 1u << 8 | 1)
-#define XY_SRC_COPY_BLT_32      (2u << 29 | 0x53u << 22 | 3u << 20 | 8)
-#define BLT_SRC_TILED           (1u << 15)
-#define BLT_DST_TILED           (1u << 11)
+#define MI_NOOP               0u
+#define MI_ARB_CHECK          (0x05u << 23)
+#define MI_BATCH_BUFFER_END   (0x0au << 23)
+#define MI_STORE_DATA_IMM     (0x20u << 23 | 2)
+#define MI_LOAD_REGISTER_IMM  (0x22u << 23 | 1)
+#define MI_STORE_REGISTER_MEM (0x24u << 23 | 2)
+#define MI_BATCH_BUFFER_START (0x31u << 23 | 1u << 8 | 1)
+#define XY_SRC_COPY_BLT_32    (2u << 29 | 0x53u << 22 | 3u << 20 | 8)
+#define BLT_SRC_TILED         (1u << 15)
+#define BLT_DST_TILED         (1u << 11)
 
 enum gt_engine { GT_RCS, GT_BCS, GT_VCS, GT_VECS, GT_ENGINES };
 extern const char *const gt_engine_name[GT_ENGINES];

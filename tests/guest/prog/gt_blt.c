@@ -26,8 +26,8 @@ static uint32_t pixel(bool tiled, uint32_t x, uint32_t y)
     return (y / 8) * PITCH * 8 + (xb / 512) * 4096 + (y % 8) * 512 + xb % 512;
 }
 
-static uint32_t *emit_copy(uint32_t *p, const struct gt_bo *dst, bool dst_tiled, const struct gt_bo *src, bool src_tiled,
-                           const struct rect *r)
+static uint32_t *emit_copy(uint32_t *p, const struct gt_bo *dst, bool dst_tiled, const struct gt_bo *src,
+                           bool src_tiled, const struct rect *r)
 {
     *p++ = XY_SRC_COPY_BLT_32 | (dst_tiled ? BLT_DST_TILED : 0) | (src_tiled ? BLT_SRC_TILED : 0);
     /* The pitch of a tiled surface is in dwords. */

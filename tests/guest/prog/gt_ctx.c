@@ -5,8 +5,9 @@
 #include "gt.h"
 
 /* User-writable context registers (IGT gem_ctx_isolation's list for Gen9, the part all engines have, and render's). */
-static const uint32_t render_regs[] = {0x2400, 0x2404, 0x2408, 0x240c, 0x2430, 0x2434, 0x2438, 0x243c, 0x2440,
-                                       0x2500, 0x2504, 0x2508, 0x2358 /* timestamp: not a context's; left out below */};
+static const uint32_t render_regs[] = {
+    0x2400, 0x2404, 0x2408, 0x240c, 0x2430, 0x2434, 0x2438,
+    0x243c, 0x2440, 0x2500, 0x2504, 0x2508, 0x2358 /* timestamp: not a context's; left out below */};
 static const uint32_t engine_base[GT_ENGINES] = {0x2000, 0x22000, 0x12000, 0x1a000};
 
 #define GPR_DWORDS 32
@@ -25,7 +26,8 @@ static unsigned registers_of(enum gt_engine e, uint32_t *regs)
     return n;
 }
 
-static int write_all(enum gt_engine e, uint32_t ctx, struct gt_bo *batch, const uint32_t *regs, unsigned n, uint32_t seed)
+static int write_all(enum gt_engine e, uint32_t ctx, struct gt_bo *batch, const uint32_t *regs, unsigned n,
+                     uint32_t seed)
 {
     uint32_t *p = batch->cpu;
 

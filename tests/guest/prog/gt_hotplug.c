@@ -1,4 +1,5 @@
-/* Follows a monitor that the host unplugs and plugs in again; prints WAIT-OFF and WAIT-ON when it is the host's turn. */
+/* Follows a monitor that the host unplugs and plugs in again; prints WAIT-OFF and WAIT-ON when it is the host's turn.
+ */
 #include <stdio.h>
 #include <unistd.h>
 

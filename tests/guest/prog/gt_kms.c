@@ -48,7 +48,8 @@ static bool start(struct run *r, unsigned n)
     int rc = gt_set_mode(&r->head, &r->fb[0]);
     char name[32];
     snprintf(name, sizeof(name), "modeset-%u", n);
-    return gt_check(!rc, name, "%s %.3f Hz on CRTC %u: %d", r->head.mode.name, mode_rate(&r->head.mode), r->head.crtc, rc);
+    return gt_check(!rc, name, "%s %.3f Hz on CRTC %u: %d", r->head.mode.name, mode_rate(&r->head.mode), r->head.crtc,
+                    rc);
 }
 
 static void on_event(struct run *runs, const struct drm_event_vblank *e)
@@ -120,7 +121,8 @@ static void judge(const struct run *r, unsigned n)
     snprintf(name, sizeof(name), "vblank-rate-%u", n);
     gt_check(fabs(rate - want) < want * 0.01, name, "%.3f Hz by timestamps, the mode says %.3f", rate, want);
     snprintf(name, sizeof(name), "flip-rate-%u", n);
-    gt_check(flips_on_time(r), name, "%.3f flips a second, the mode says %.3f (%u flips)", flip_rate(r), want, r->flips);
+    gt_check(flips_on_time(r), name, "%.3f flips a second, the mode says %.3f (%u flips)", flip_rate(r), want,
+             r->flips);
 }
 
 static bool mode_is(const struct drm_mode_modeinfo *m, const char *text)

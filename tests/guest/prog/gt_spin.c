@@ -52,8 +52,9 @@ static void spin_case(enum gt_engine e, bool same_context)
     for (uint32_t i = 0; i < FOLLOWERS; i++)
         good += target.cpu[i] == 0xabc0 + i;
     snprintf(name, sizeof(name), "spin-%s-%s", gt_engine_name[e], same_context ? "same" : "other");
-    gt_check(!rc && ran && still && !waited && good == FOLLOWERS, name, "exec %d busy %d/%d wait %d after %.1f ms, %u of %u",
-             rc, ran, still, waited, (gt_now() - start) * 1e3, good, FOLLOWERS);
+    gt_check(!rc && ran && still && !waited && good == FOLLOWERS, name,
+             "exec %d busy %d/%d wait %d after %.1f ms, %u of %u", rc, ran, still, waited, (gt_now() - start) * 1e3,
+             good, FOLLOWERS);
     gt_context_free(first);
     gt_context_free(second);
 }
@@ -80,8 +81,8 @@ static void preemption(bool expected)
     spin_end(&spin);
     int ended = gt_wait(&spin, 8);
     gt_check(!rc && !ended && overtook == expected, "preemption", "exec %d, %s (%s), spinner ended %d", rc,
-             overtook ? "overtook the spinner" : "waited for the spinner", expected ? "must overtake" : "vGPU guests do not preempt",
-             ended);
+             overtook ? "overtook the spinner" : "waited for the spinner",
+             expected ? "must overtake" : "vGPU guests do not preempt", ended);
 }
 
 static bool kernel_preempts(void)
