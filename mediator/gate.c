@@ -1,0 +1,371 @@
+/*
+ * One mutex is the device lock. Work that takes long (an engine's slice, a display tick, a row of a picture) is a
+ * *visit*: it is counted in `inside` while it runs with the mutex free, and vgpu locks where it needs to.
+ *
+ * Who must keep visitors out (a change of the memory map, a reset) closes the door first, then waits for those inside
+ * to leave: at most one slice, and no newcomer can delay it.
+ *
+ * With recording, entries of all kinds take turns, one at a time and in the order in which they came; the device lock
+ * is a no-op then. Turns, because a mutex that is held for whole slices may be won by the same thread again and again.
+ */
+#include "mediator/gate_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mediator/gate_device.h"
+#include "vgpu/base/bits.h"
+
+/* Recording serialises: a trapped access may have to wait for a slice, so keep slices short. */
+#define RECORD_BUDGET 256u
+
+/* ---- doors (locked) */
+
+static void wait_empty(struct gate *g, unsigned who)
+{
+    while (g->inside[who])
+        pthread_cond_wait(&g->moved, &g->lock);
+}
+
+static void open_door(struct gate *g, unsigned who)
+{
+    if (--g->closed[who] == 0)
+        pthread_cond_broadcast(&g->moved);
+}
+
+/* Waiting releases the mutex, which is the device lock; it is held again when nobody is inside. */
+void gate_quiesce(void *host, unsigned engine)
+{
+    struct gate *g = host;
+
+    if (engine >= VGPU_ENGINES)
+        return;
+    g->closed[engine]++;
+    wait_empty(g, engine);
+    open_door(g, engine);
+}
+
+static void next_turn(struct gate *g)
+{
+    g->turn++;
+    pthread_cond_broadcast(&g->moved);
+}
+
+/* Begins an entry: with the mutex held, or when recording, with a turn and the mutex free. */
+static void take(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    if (!g->rec)
+        return;
+    for (uint64_t mine = g->next_turn++; g->turn != mine;)
+        pthread_cond_wait(&g->moved, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void give(struct gate *g)
+{
+    if (g->rec) {
+        pthread_mutex_lock(&g->lock);
+        next_turn(g);
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Within an entry: doors are always under the mutex. */
+static void doors_lock(struct gate *g)
+{
+    if (g->rec)
+        pthread_mutex_lock(&g->lock);
+}
+
+static void doors_unlock(struct gate *g)
+{
+    if (g->rec)
+        pthread_mutex_unlock(&g->lock);
+}
+
+/* Begins a visit; returns with the mutex free. */
+static void enter(struct gate *g, unsigned who)
+{
+    for (;;) {
+        take(g);
+        doors_lock(g);
+        if (!g->closed[who])
+            break;
+        if (g->rec)
+            next_turn(g); /* who waits at a door must not hold up the others */
+        while (g->closed[who])
+            pthread_cond_wait(&g->moved, &g->lock);
+        pthread_mutex_unlock(&g->lock);
+    }
+    g->inside[who]++;
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void leave(struct gate *g, unsigned who)
+{
+    pthread_mutex_lock(&g->lock);
+    g->inside[who]--;
+    if (g->closed[who])
+        pthread_cond_broadcast(&g->moved);
+    if (g->rec)
+        next_turn(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- recording (within an entry); nothing without it */
+
+static void record_event(struct gate *g, const struct trace_record *event)
+{
+    if (g->rec)
+        recorder_event(g->rec, event);
+}
+
+static void record_result(struct gate *g, uint64_t value)
+{
+    if (g->rec)
+        recorder_result(g->rec, value);
+}
+
+static void record_pause(struct gate *g, bool pause)
+{
+    if (g->rec)
+        recorder_pause(g->rec, pause);
+}
+
+/* ---- life */
+
+static int create_device(struct gate *g, const struct vgpu_config *cfg, char *err, size_t errsz)
+{
+    struct vgpu_config own = *cfg;
+
+    own.ops = g->rec ? &gate_recorded_ops : &gate_plain_ops;
+    own.host = g;
+    record_event(g, &(struct trace_record){.type = TRACE_CREATE});
+    int ret = vgpu_create(&g->v, &own, err, (unsigned)errsz);
+    record_result(g, (uint64_t)ret);
+    return ret;
+}
+
+static int start(struct gate *g, const struct vgpu_config *cfg, const char *record_path, char *err, size_t errsz)
+{
+    if (record_path) {
+        int ret = recorder_create(&g->rec, record_path, cfg, &g->host, err, errsz);
+        if (ret)
+            return ret;
+    }
+    return create_device(g, cfg, err, errsz);
+}
+
+int gate_create(struct gate **out, const struct vgpu_config *cfg, const struct gate_host *host, const char *record_path,
+                char *err, size_t errsz)
+{
+    struct gate *g = calloc(1, sizeof(*g));
+
+    *out = NULL;
+    if (!g) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->moved, NULL);
+    g->host = *host;
+    int ret = start(g, cfg, record_path, err, errsz);
+    if (ret) {
+        gate_destroy(g);
+        return ret;
+    }
+    g->ready = true;
+    *out = g;
+    return 0;
+}
+
+void gate_destroy(struct gate *g)
+{
+    if (!g)
+        return;
+    g->ready = false;
+    record_pause(g, true);
+    vgpu_destroy(g->v);
+    recorder_destroy(g->rec);
+    pthread_cond_destroy(&g->moved);
+    pthread_mutex_destroy(&g->lock);
+    free(g);
+}
+
+struct vgpu *gate_vgpu(struct gate *g)
+{
+    return g->v;
+}
+
+/* ---- short entries */
+
+void gate_access(struct gate *g, struct ioreq_access *a)
+{
+    struct trace_record event;
+
+    take(g);
+    trace_pack_access(&event, a);
+    record_event(g, &event);
+    device_access(g->v, a);
+    record_result(g, a->write ? 0 : a->data);
+    give(g);
+}
+
+void gate_reset(struct gate *g)
+{
+    take(g);
+    record_event(g, &(struct trace_record){.type = TRACE_RESET});
+    vgpu_reset(g->v);
+    record_result(g, 0);
+    give(g);
+}
+
+static void record_memory(struct gate *g, bool changing)
+{
+    record_event(g, &(struct trace_record){.type = TRACE_MEMORY, .arg = {changing}});
+    record_result(g, 0);
+}
+
+void gate_memory_begin(struct gate *g)
+{
+    take(g);
+    doors_lock(g);
+    for (unsigned who = 0; who < VISITORS; who++)
+        g->closed[who]++;
+    for (unsigned who = 0; who < VISITORS; who++)
+        wait_empty(g, who);
+    doors_unlock(g);
+    record_memory(g, true);
+    give(g);
+}
+
+void gate_memory_end(struct gate *g)
+{
+    take(g);
+    record_memory(g, false);
+    doors_lock(g);
+    for (unsigned who = 0; who < VISITORS; who++)
+        open_door(g, who);
+    doors_unlock(g);
+    give(g);
+}
+
+int gate_head_set(struct gate *g, unsigned head, bool connected, const struct vgpu_mode *mode)
+{
+    struct trace_record event = {.type = TRACE_HEAD, .arg = {head, connected | (mode ? 2u : 0u)}};
+
+    if (mode) {
+        event.arg[2] = mode->width;
+        event.arg[3] = mode->height;
+        event.arg[4] = mode->mhz;
+    }
+    take(g);
+    record_event(g, &event);
+    int ret = vgpu_head_set(g->v, head, connected, mode);
+    record_result(g, (uint64_t)ret);
+    give(g);
+    return ret;
+}
+
+bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode)
+{
+    take(g);
+    record_pause(g, true);
+    bool connected = vgpu_head_get(g->v, head, mode);
+    record_pause(g, false);
+    give(g);
+    return connected;
+}
+
+bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out)
+{
+    take(g);
+    record_pause(g, true);
+    bool lit = device_scanout(g->v, head, out);
+    record_pause(g, false);
+    give(g);
+    return lit;
+}
+
+void gate_stats(struct gate *g, struct vgpu_stats *out)
+{
+    take(g);
+    vgpu_get_stats(g->v, out);
+    give(g);
+}
+
+void gate_flush(struct gate *g)
+{
+    take(g);
+    if (g->rec)
+        recorder_flush(g->rec);
+    give(g);
+}
+
+/* ---- visits */
+
+enum vgpu_run gate_engine_run(struct gate *g, unsigned engine, unsigned budget)
+{
+    if (engine >= VGPU_ENGINES)
+        return VGPU_RUN_IDLE;
+    if (g->rec)
+        budget = GT_MIN(budget, RECORD_BUDGET);
+    enter(g, engine);
+    record_event(g, &(struct trace_record){.type = TRACE_RUN, .arg = {engine, budget}});
+    enum vgpu_run run = vgpu_engine_run(g->v, engine, budget);
+    record_result(g, run);
+    leave(g, engine);
+    return run;
+}
+
+uint64_t gate_display_tick(struct gate *g)
+{
+    enter(g, DISPLAY);
+    record_event(g, &(struct trace_record){.type = TRACE_TICK});
+    uint64_t next = vgpu_display_tick(g->v);
+    record_result(g, next);
+    leave(g, DISPLAY);
+    return next;
+}
+
+unsigned gate_picture(struct gate *g, const struct vgpu_scanout *s, uint32_t *xrgb)
+{
+    void *scratch = malloc(VGPU_COMPOSE_SCRATCH);
+    unsigned holes = 0;
+
+    if (!scratch) {
+        memset(xrgb, 0, (size_t)s->width * s->height * sizeof(*xrgb));
+        return s->height;
+    }
+    for (uint32_t y = 0; y < s->height; y++) {
+        enter(g, PICTURE);
+        record_pause(g, true);
+        holes += vgpu_compose_row(s, y, device_reader, g->v, xrgb + (size_t)y * s->width, scratch) != 0;
+        record_pause(g, false);
+        leave(g, PICTURE);
+    }
+    free(scratch);
+    return holes;
+}
+
+uint64_t gate_finish(struct gate *g)
+{
+    struct device_snapshot snap;
+
+    enter(g, PICTURE);
+    if (!g->rec)
+        pthread_mutex_lock(&g->lock);
+    record_event(g, &(struct trace_record){.type = TRACE_FINISH});
+    device_snapshot(g->v, &snap);
+    if (!g->rec)
+        pthread_mutex_unlock(&g->lock);
+    uint64_t hash = device_hash(g->v, &snap, UINT32_MAX);
+    record_result(g, hash);
+    if (g->rec)
+        recorder_end(g->rec);
+    leave(g, PICTURE);
+    return hash;
+}
