@@ -13,7 +13,7 @@ BIN = os.environ.get("GTMUX_BIN", os.path.join(ROOT, "build", "bin"))
 LAB = os.path.join(ROOT, "tests", "lab")
 
 # Lines of the guest's kernel that no run may cause.
-BAD_LINES = re.compile(r"WARNING:|WARN_ON|wedged|\*ERROR\*|GPU HANG|timed out|timeout|time-out|BUG:|Oops|Call Trace|"
+BAD_LINES = re.compile(r"WARNING:|WARN_ON|wedged|\*ERROR\*|GPU HANG|timed out|timeout|time-out|BUG:|\bOops\b|Call Trace|"
                        r"unclaimed", re.I)
 # Harmless lines that match all the same, each with its reason.
 HARMLESS = [
