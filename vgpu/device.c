@@ -166,14 +166,13 @@ static uint64_t hash_word(uint64_t hash, uint64_t word)
 
 uint64_t vgpu_state_hash(struct vgpu *v)
 {
+    unsigned count;
+    const struct reg_ref *refs = reg_all(&count);
     uint64_t hash = FNV_OFFSET;
 
-    for (uint32_t off = 0; off < VGPU_MMIO_SIZE; off += 4) {
-        const struct reg_ref *ref = reg_find(off);
-
-        if (ref && !vgpu_reg_is_live(ref->row))
-            hash = hash_word(hash, v->regs[off / 4]);
-    }
+    for (unsigned i = 0; i < count; i++)
+        if (!vgpu_reg_is_live(refs[i].row))
+            hash = hash_word(hash, v->regs[refs[i].off / 4]);
     for (unsigned i = 0; i < VGPU_CFG_SIZE; i++)
         hash = hash_word(hash, v->pci[i]);
     for (uint32_t page = 0; page < VGPU_GTT_SIZE / 8; page++)

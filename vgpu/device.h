@@ -35,9 +35,9 @@ struct vgpu {
     const struct vgpu_ops *ops;
     void *host;
     struct vgpu_config cfg;
-    uint32_t *regs;    /* VGPU_MMIO_SIZE bytes of register storage, by offset / 4 */
-    uint32_t *gt_regs; /* offsets of the registers that a full GDRST resets */
-    uint32_t gt_count;
+    uint32_t *regs;                 /* VGPU_MMIO_SIZE bytes of register storage, by offset / 4 */
+    const struct reg_ref **gt_regs; /* the registers that a full GDRST resets */
+    unsigned gt_count;
     uint64_t *gtt; /* VGPU_GTT_SIZE bytes of PTEs */
     bool own_gtt;
     uint8_t pci[VGPU_CFG_SIZE];

@@ -183,48 +183,34 @@ static bool gdrst_resets(const struct reg_desc *row)
     return !(row->flags & (REG_KEEP | REG_RO));
 }
 
-/* Counts the registers that a full GDRST resets and, unless list is NULL, writes their offsets there. */
-static uint32_t list_gdrst_regs(uint32_t *list)
-{
-    uint32_t count = 0;
-
-    for (uint32_t off = 0; off < GT_END; off += 4) {
-        const struct reg_ref *ref = reg_find(off);
-
-        if (!ref || !gdrst_resets(ref->row))
-            continue;
-        if (list)
-            list[count] = off;
-        count++;
-    }
-    return count;
-}
-
-/* The list makes a storm of resets cheap: the GT's range is mostly holes. */
+/* The list makes a storm of resets cheap: most registers are not the GT's. */
 int vgpu_regs_init(struct vgpu *v)
 {
-    v->gt_count = list_gdrst_regs(NULL);
-    v->gt_regs = calloc(v->gt_count + 1u, sizeof(*v->gt_regs));
+    unsigned count;
+    const struct reg_ref *refs = reg_all(&count);
+
+    v->gt_regs = calloc(count, sizeof(*v->gt_regs));
     if (!v->gt_regs)
         return -ENOMEM;
-    list_gdrst_regs(v->gt_regs);
+    for (unsigned i = 0; i < count; i++)
+        if (refs[i].off < GT_END && gdrst_resets(refs[i].row))
+            v->gt_regs[v->gt_count++] = &refs[i];
     return 0;
 }
 
 void vgpu_regs_reset(struct vgpu *v)
 {
-    for (uint32_t off = 0; off < VGPU_MMIO_SIZE; off += 4) {
-        const struct reg_ref *ref = reg_find(off);
+    unsigned count;
+    const struct reg_ref *refs = reg_all(&count);
 
-        if (ref)
-            v->regs[off / 4] = ref->row->reset;
-    }
+    for (unsigned i = 0; i < count; i++)
+        v->regs[refs[i].off / 4] = refs[i].row->reset;
 }
 
 void vgpu_regs_reset_gt(struct vgpu *v)
 {
-    for (uint32_t i = 0; i < v->gt_count; i++)
-        v->regs[v->gt_regs[i] / 4] = reg_find(v->gt_regs[i])->row->reset;
+    for (unsigned i = 0; i < v->gt_count; i++)
+        v->regs[v->gt_regs[i]->off / 4] = v->gt_regs[i]->row->reset;
 }
 
 static bool access_ok(uint64_t off, unsigned size, uint64_t limit)

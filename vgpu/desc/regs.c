@@ -80,6 +80,12 @@ const struct reg_ref *reg_find(uint32_t off)
     return index_find(&main_index, off);
 }
 
+const struct reg_ref *reg_all(unsigned *count)
+{
+    *count = main_index.count;
+    return main_index.refs;
+}
+
 const char *reg_name(uint32_t off, char *buf, unsigned size)
 {
     const struct reg_ref *ref = reg_find(off);

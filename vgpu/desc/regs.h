@@ -82,6 +82,9 @@ extern const struct reg_desc reg_table[R_COUNT];
 uint32_t reg_off(enum reg_id id, unsigned unit, unsigned elem);
 /* The register at a BAR0 byte offset (rounded down to 4), or NULL. Any value is fine. Needs reg_init. */
 const struct reg_ref *reg_find(uint32_t off);
+/* All registers, a row's units and elements one after the other (not sorted by offset), and how many. Needs reg_init.
+ */
+const struct reg_ref *reg_all(unsigned *count);
 /* "NAME", "NAME[3]", "RCS:NAME", or "0x12345" for unknown ones, into buf (always terminated). Returns buf. */
 const char *reg_name(uint32_t off, char *buf, unsigned size);
 /* Builds the index and checks the table (overlaps, alignment, range, masked vs w1c, missing source). Call once at start
