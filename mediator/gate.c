@@ -233,8 +233,11 @@ void gate_memory_begin(struct gate *g)
 {
     take(g);
     doors_lock(g);
-    for (unsigned who = 0; who < VISITORS; who++)
+    for (unsigned who = 0; who < VISITORS; who++) {
         g->closed[who]++;
+        if (who < VGPU_ENGINES && g->inside[who])
+            vgpu_engine_leave(g->v, who);
+    }
     for (unsigned who = 0; who < VISITORS; who++)
         wait_empty(g, who);
     doors_unlock(g);

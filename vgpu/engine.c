@@ -285,7 +285,7 @@ static enum slice engine_slice(struct vgpu_engine *e, unsigned *budget, enum vgp
     while (*budget) {
         uint32_t attn = attention(e);
 
-        if (attn & (ATTN_ABORT | ATTN_STOP))
+        if (attn & (ATTN_ABORT | ATTN_STOP | ATTN_LEAVE))
             return SLICE_GO_ON; /* the run loop looks at these */
         if ((attn & ATTN_PENDING) && engine_switch(e))
             return SLICE_GO_ON;
@@ -316,8 +316,12 @@ static enum vgpu_run engine_loop(struct vgpu_engine *e, unsigned budget)
     enum vgpu_run result = VGPU_RUN_MORE;
 
     for (;;) {
-        if (attention(e) & (ATTN_ABORT | ATTN_STOP))
+        uint32_t attn = attention(e);
+
+        if (attn & (ATTN_ABORT | ATTN_STOP))
             return VGPU_RUN_IDLE;
+        if (attn & ATTN_LEAVE)
+            return VGPU_RUN_MORE;
         switch (e->state) {
         case ENGINE_IDLE:
             if (!engine_begin(e))
@@ -360,8 +364,15 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     vgpu_lock(v);
     publish_stats(e);
     vgpu_unlock(v);
+    attention_clear(e, ATTN_LEAVE);
     atomic_store(&e->executing, 0);
     return result;
+}
+
+void vgpu_engine_leave(struct vgpu *v, unsigned engine)
+{
+    if (engine < VGPU_ENGINES)
+        attention_set(&v->engine[engine], ATTN_LEAVE);
 }
 
 /* ---- life cycle */

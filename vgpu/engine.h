@@ -34,6 +34,7 @@ enum engine_attention {
     ATTN_ABORT = 1 << 0,   /* reset: leave at once, touch nothing */
     ATTN_STOP = 1 << 1,    /* MI_MODE STOP_RING: leave at the next command boundary */
     ATTN_PENDING = 1 << 2, /* an execlist waits */
+    ATTN_LEAVE = 1 << 3,   /* the user wants this thread out soon; the state stays as it is */
 };
 
 struct ctx_desc {

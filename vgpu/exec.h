@@ -19,8 +19,9 @@ int vgpu_exec_write(struct vgpu_exec *x, uint64_t addr, const void *src, size_t 
 /* Host pointer to the byte at addr, valid up to the end of its 4 KiB page until the command returns; NULL: use
  * read/write. */
 uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write);
-/* True when the command should stop soon with VGPU_PAYLOAD_AGAIN (reset in progress). Cheap; ask once a row of pixels.
- */
+/* True when the command should stop soon with VGPU_PAYLOAD_AGAIN: the engine is being reset, or its thread is wanted
+ * out (vgpu_engine_leave). Then the same command comes again; it keeps what it has done in its scratch dwords, and does
+ * some work in each call. Cheap; ask once a row of pixels. */
 bool vgpu_exec_stop(const struct vgpu_exec *x);
 /* 32 dwords that belong to the context and are saved and restored with its image (the blitter's setup state). */
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x);

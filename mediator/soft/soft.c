@@ -16,18 +16,36 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* Tells commands apart, so that a blit does not go on with the rows of another one that a reset or the guest replaced.
+ */
+static uint32_t command_key(const uint32_t *dw, unsigned ndw)
+{
+    uint32_t key = ndw;
+
+    for (unsigned i = 0; i < ndw; i++)
+        key = (key ^ dw[i]) * 0x01000193u; /* FNV-1 */
+    return key;
+}
+
 static enum vgpu_payload run_blit(struct soft *s, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw)
 {
     enum vgpu_payload status;
     uint64_t pixels;
     struct blt b;
 
-    count(&s->blits, 1);
+    uint32_t *scratch = vgpu_exec_scratch(x);
+
+    if (scratch[BLT_DONE_ROWS] && scratch[BLT_DONE_KEY] != command_key(dw, ndw))
+        scratch[BLT_DONE_ROWS] = 0;
+    if (!scratch[BLT_DONE_ROWS])
+        count(&s->blits, 1);
     if (!blt_decode(x, cmd_id, dw, ndw, &b, &status))
         return status;
     status = blt_draw(x, &b, &pixels);
     if (status == VGPU_PAYLOAD_DONE)
         count(&s->blit_pixels, pixels);
+    else if (status == VGPU_PAYLOAD_AGAIN)
+        scratch[BLT_DONE_KEY] = command_key(dw, ndw);
     return status;
 }
 

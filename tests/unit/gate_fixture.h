@@ -36,6 +36,7 @@ struct vgpu {
     atomic_bool slow;                 /* slices wait for slice_may_end */
     atomic_uint running;
     unsigned budget;
+    atomic_uint asked_to_leave; /* engines, one bit each */
     uint64_t last_off, last_data;
     unsigned last_size, cfg_writes;
     void (*script)(struct vgpu *v); /* what SCRIPT_READS and slices do */
@@ -143,6 +144,11 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     v->budget = budget;
     slice(v);
     return VGPU_RUN_MORE;
+}
+
+void vgpu_engine_leave(struct vgpu *v, unsigned engine)
+{
+    v->asked_to_leave |= GT_BIT(engine);
 }
 
 uint64_t vgpu_display_tick(struct vgpu *v)

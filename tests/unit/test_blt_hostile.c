@@ -289,6 +289,40 @@ static void unknown_commands_are_skipped(void **state)
     assert_int_equal(st.skipped, 2);
 }
 
+static void an_interrupted_blit_goes_on_where_it_was(void **state)
+{
+    enum { INVERT = 0x55 << 16, ROWS = 64 }; /* a row that is drawn twice, or not at all, shows */
+    struct fixture *f = *state;
+    const uint32_t dw[7] = {cmd_table[C_XY_COLOR_BLT].op | 3u << 20 | 5,
+                            DEPTH_32 | INVERT | 4,
+                            xy(0, 0),
+                            xy(1, ROWS),
+                            (uint32_t)BASE,
+                            (uint32_t)(BASE >> 32),
+                            0};
+    unsigned again = 0;
+
+    f->x.stop_after = 1; /* at once, each time */
+    while (run(f, C_XY_COLOR_BLT, dw, 7) == VGPU_PAYLOAD_AGAIN)
+        assert_true(++again < ROWS);
+    assert_int_equal(again, ROWS - 1);
+    for (size_t i = 0; i < ROWS * 4; i++)
+        assert_int_equal(f->mem[i], 0xff);
+    assert_int_equal(f->mem[ROWS * 4], 0);
+}
+
+/* Another command in its place begins at its own first row. */
+static void another_blit_does_not_go_on_with_the_rows_of_the_last(void **state)
+{
+    struct fixture *f = *state;
+
+    f->x.stop_after = 1;
+    assert_int_equal(fill(f, BASE, 4, xy(0, 0), xy(1, 8)), VGPU_PAYLOAD_AGAIN);
+    f->x.stop_after = 0;
+    assert_int_equal(fill(f, BASE + 64, 4, xy(0, 0), xy(1, 8)), VGPU_PAYLOAD_DONE);
+    assert_int_equal(f->mem[64], 0x44);
+}
+
 static void a_reset_ends_a_long_blit(void **state)
 {
     struct fixture *f = *state;
@@ -342,6 +376,8 @@ int main(void)
         T(reserved_fast_copy_depth_is_a_fault),
         T(unknown_commands_are_skipped),
         T(a_reset_ends_a_long_blit),
+        T(an_interrupted_blit_goes_on_where_it_was),
+        T(another_blit_does_not_go_on_with_the_rows_of_the_last),
         T(random_commands_end),
     };
 

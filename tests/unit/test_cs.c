@@ -209,6 +209,22 @@ static void loops_that_write_do_not_wait(void **state)
     assert_int_equal(vgpu_engine_run(t->g->v, VGPU_RCS, 100), VGPU_RUN_MORE);
 }
 
+/* Whoever changes the memory map cannot wait for a slice of any length; the batch goes on afterwards. */
+static void a_thread_that_is_wanted_out_leaves_and_goes_on_later(void **state)
+{
+    struct env *t = *state;
+
+    PUT(t, 0x800, SDI(0, 1), SDI(4, 2), BBE);
+    GM_EMIT(t->g, &t->c, BBS(0x800), SDI(8, 3));
+    gm_submit(t->g, &t->c, NULL);
+    vgpu_engine_leave(t->g->v, VGPU_RCS);
+    assert_int_equal(vgpu_engine_run(t->g->v, VGPU_RCS, 1000), VGPU_RUN_MORE);
+    assert_int_equal(*user(t, 0), 0);
+    assert_int_equal(vgpu_engine_run(t->g->v, VGPU_RCS, 1000), VGPU_RUN_IDLE);
+    assert_int_equal(*user(t, 8), 3);
+    vgpu_engine_leave(t->g->v, VGPU_ENGINES); /* no such engine */
+}
+
 static void long_batches_of_noops_do_not_wait(void **state)
 {
     struct env *t = *state;
@@ -402,6 +418,7 @@ int main(void)
         T(conditional_batch_end_leaves_both_levels),
         T(spinning_batch_waits_until_the_cpu_ends_it),
         T(loops_that_write_do_not_wait),
+        T(a_thread_that_is_wanted_out_leaves_and_goes_on_later),
         T(long_batches_of_noops_do_not_wait),
         T(ggtt_batches_are_privileged_and_ppgtt_batches_cannot_become_so),
         T(payload_goes_to_the_backend),

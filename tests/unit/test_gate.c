@@ -120,8 +120,10 @@ static void memory_change_waits_for_all_visitors(void **state)
     (void)state;
     begin_slow(&rcs, run_engine, VGPU_RCS);
     begin_slow(&tick, run_tick, 0);
+    fake.asked_to_leave = 0;
     task_start(&change, run_memory_begin, 0);
     assert_true(stays_blocked(&change));
+    assert_int_equal(fake.asked_to_leave, GT_BIT(VGPU_RCS));
     sem_post(&fake.slice_may_end);
     assert_true(stays_blocked(&change));
     sem_post(&fake.slice_may_end);
