@@ -2,7 +2,6 @@
 #include "vgpu/cs.h"
 
 /* Bits of an engine's half of the GT interrupt registers: i915 intel_gt_regs.h GT_*. */
-#define IRQ_USER           GT_BIT(0)
 #define IRQ_WAIT_SEMAPHORE GT_BIT(11)
 
 /* ---- batches */
@@ -289,8 +288,7 @@ enum cs_result mi_user_interrupt(struct vgpu_engine *e, const uint32_t *dw, unsi
     (void)dw;
     (void)n;
     e->stats.requests++;
-    vgpu_lock(e->v);
-    vgpu_irq_gt(e->v, e->id, IRQ_USER);
-    vgpu_unlock(e->v);
+    if (!e->user_irq)
+        e->user_irq = USER_IRQ_DELAY;
     return CS_OK;
 }

@@ -16,6 +16,7 @@
 #include "vgpu/device.h"
 
 /* Bits of an engine's half of the GT interrupt registers: i915 intel_gt_regs.h GT_*. */
+#define IRQ_USER            GT_BIT(0)
 #define IRQ_CS_MASTER_ERROR GT_BIT(3)
 #define IRQ_CONTEXT_SWITCH  GT_BIT(8)
 
@@ -76,6 +77,15 @@ unmapped:
                  (uint32_t)hws);
 }
 
+/* The user interrupt that is due, as a bit to raise now. */
+static uint32_t take_user_irq(struct vgpu_engine *e)
+{
+    uint32_t bit = e->user_irq ? IRQ_USER : 0;
+
+    e->user_irq = 0;
+    return bit;
+}
+
 /* Tells the driver of a context switch. */
 static void csb_event(struct vgpu_engine *e, uint32_t status, uint32_t ctx_id)
 {
@@ -86,7 +96,7 @@ static void csb_event(struct vgpu_engine *e, uint32_t status, uint32_t ctx_id)
     *ptr = (*ptr & ~CSB_PTR_WRITE) | slot;
     e->last_switch = status;
     csb_store(e, slot, status, ctx_id);
-    vgpu_irq_gt(e->v, e->id, IRQ_CONTEXT_SWITCH);
+    vgpu_irq_gt(e->v, e->id, IRQ_CONTEXT_SWITCH | take_user_irq(e));
 }
 
 /* ---- taking up execlists (locked) */
@@ -277,6 +287,20 @@ static void engine_complete(struct vgpu_engine *e)
     vgpu_unlock(e->v);
 }
 
+/*
+ * A user interrupt mostly is a request's last word before its context is done. Sending it wakes the VM, which may take
+ * the processor from this thread before it has told of the context switch; i915 of Linux 7 waits for ever when it shuts
+ * down in that gap. So it goes out with the context switch event, or a few commands later when there is none.
+ */
+static void user_irq_due(struct vgpu_engine *e)
+{
+    if (!e->user_irq || --e->user_irq)
+        return;
+    vgpu_lock(e->v);
+    vgpu_irq_gt(e->v, e->id, IRQ_USER);
+    vgpu_unlock(e->v);
+}
+
 enum slice { SLICE_GO_ON, SLICE_LEAVE };
 
 /* Executes commands until the budget is used up or the state changes. */
@@ -292,6 +316,7 @@ static enum slice engine_slice(struct vgpu_engine *e, unsigned *budget, enum vgp
         --*budget;
         switch (cs_step(e)) {
         case CS_OK:
+            user_irq_due(e);
             break;
         case CS_DRAINED:
             engine_complete(e);
@@ -362,6 +387,8 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     enum vgpu_run result = engine_loop(e, budget ? budget : 1);
 
     vgpu_lock(v);
+    if (e->user_irq)
+        vgpu_irq_gt(v, engine, take_user_irq(e));
     publish_stats(e);
     vgpu_unlock(v);
     attention_clear(e, ATTN_LEAVE);
@@ -405,6 +432,7 @@ static void engine_forget(struct vgpu_engine *e)
     e->level = CS_RING;
     e->wa = CS_WA_NONE;
     e->waiting = false;
+    e->user_irq = 0;
     e->arbitration = true;
     memset(e->current, 0, sizeof(e->current));
     memset(e->queued, 0, sizeof(e->queued));

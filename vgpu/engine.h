@@ -18,6 +18,7 @@
 
 #define VGPU_CMD_MAX        1040u /* dwords of one command that are copied (the longest MI command has 1025) */
 #define VGPU_CTX_REGS       256u  /* registers that belong to one engine's context */
+#define USER_IRQ_DELAY      8u    /* commands that a user interrupt may wait for the context switch event */
 #define VGPU_SCRATCH_DWORDS 32    /* of the backend, see exec.h */
 #define VGPU_IMAGE_DWORDS   1024u
 #define VGPU_IMAGE_SLOTS    512u /* register slots of one image page: a pair each */
@@ -113,6 +114,7 @@ struct vgpu_engine {
     bool progress;            /* this slice wrote memory or a register */
     bool looped;              /* this slice jumped backwards */
     bool waiting;             /* MI_SEMAPHORE_WAIT has reported that it waits */
+    unsigned user_irq;        /* commands until a user interrupt that is due goes out; 0: none is due */
     unsigned predicate;       /* MI_SET_PREDICATE mode */
     const char *fault;        /* why a command was refused */
     uint64_t fault_addr;
