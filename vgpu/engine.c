@@ -289,8 +289,8 @@ static void engine_complete(struct vgpu_engine *e)
 
 /*
  * A user interrupt mostly is a request's last word before its context is done. Sending it wakes the VM, which may take
- * the processor from this thread before it has told of the context switch; i915 of Linux 7 waits for ever when it shuts
- * down in that gap. So it goes out with the context switch event, or a few commands later when there is none.
+ * the processor from this thread before it has told of the context switch. So it goes out with that event, or a few
+ * commands later when there is none: one wake-up instead of two.
  */
 static void user_irq_due(struct vgpu_engine *e)
 {
