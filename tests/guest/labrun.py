@@ -179,8 +179,9 @@ class Results:
 
 
 def parallel(jobs, width=2):
-    """Runs the functions, `width` at a time."""
-    queue, lock = list(jobs), threading.Lock()
+    """Runs the functions, `width` at a time. An exception of one is raised here once all have ended: it must not pass for
+    a run without failures."""
+    queue, lock, errors = list(jobs), threading.Lock(), []
 
     def worker():
         while True:
@@ -188,10 +189,15 @@ def parallel(jobs, width=2):
                 if not queue:
                     return
                 job = queue.pop(0)
-            job()
+            try:
+                job()
+            except Exception as e:  # pylint: disable=broad-except
+                errors.append(e)
 
     threads = [threading.Thread(target=worker) for _ in range(width)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
+    if errors:
+        raise errors[0]
