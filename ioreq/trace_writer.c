@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <zstd.h>
+
+#include "vgpu/base/clock.h"
 
 #define LEVEL    3
 #define FLUSH_NS 100000000u
@@ -24,14 +25,6 @@ struct trace_writer {
     uint64_t last_flush;   /* ns */
     uint8_t out[64 << 10]; /* compressed */
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void fail(struct trace_writer *w, int error)
 {
@@ -96,7 +89,7 @@ void trace_write(struct trace_writer *w, const struct trace_record *rec)
 
 void trace_flush(struct trace_writer *w)
 {
-    w->last_flush = clock_ns();
+    w->last_flush = gt_clock_ns();
     if (w->error || !w->dirty)
         return;
     compress(w, NULL, 0, ZSTD_e_flush);
@@ -105,7 +98,7 @@ void trace_flush(struct trace_writer *w)
 
 void trace_flush_if_due(struct trace_writer *w)
 {
-    if (clock_ns() - w->last_flush >= FLUSH_NS)
+    if (gt_clock_ns() - w->last_flush >= FLUSH_NS)
         trace_flush(w);
 }
 
@@ -126,7 +119,7 @@ static int start_stream(struct trace_writer *w)
         ZSTD_isError(ZSTD_CCtx_setParameter(w->z, ZSTD_c_checksumFlag, 1)))
         return -EIO;
     write_all(w, header, sizeof(header));
-    w->last_flush = clock_ns();
+    w->last_flush = gt_clock_ns();
     return w->error;
 }
 

@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ioreq/vfio_user_internal.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 
 /* Reads in one dispatch, so that a busy client cannot keep its user's other work waiting. */
 #define DISPATCH_READS 64u
@@ -27,14 +27,6 @@
 static struct vfio_user *from_transport(struct ioreq_transport *t)
 {
     return (struct vfio_user *)t; /* t is its first member */
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static int watch(struct vfio_user *s, int op, int fd)
@@ -158,7 +150,7 @@ static int serve(struct vfio_user *s, unsigned spin_us)
         ssize_t n = vu_receive(s);
 
         if (n == -EAGAIN) {
-            if (!spin_until || now_ns() >= spin_until)
+            if (!spin_until || gt_clock_ns() >= spin_until)
                 return 0;
             /* Waking the client for its reply, the kernel expects us to sleep and so may have put it on our CPU. */
             sched_yield();
@@ -174,7 +166,7 @@ static int serve(struct vfio_user *s, unsigned spin_us)
         /* Without polling there is no point in one more read: epoll tells of what has come in the meantime. */
         if (!spin_us && s->rx.rd == s->rx.wr)
             return 0;
-        spin_until = now_ns() + (uint64_t)spin_us * 1000;
+        spin_until = gt_clock_ns() + (uint64_t)spin_us * 1000;
     }
     return 0;
 }

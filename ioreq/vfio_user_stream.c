@@ -11,11 +11,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ioreq/vfio_user_internal.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 
 void vu_close_fds(int *fds, unsigned n)
 {
@@ -153,10 +153,7 @@ int vu_next_message(struct vfio_user *s, struct vu_message *m)
 
 static int64_t now_ms(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)(gt_clock_ns() / 1000000);
 }
 
 static int wait_writable(int fd, int64_t deadline_ms)

@@ -1,18 +1,13 @@
 /* What the device asks its user for, passed on to the gate's host: plain and recorded. */
 #include "mediator/gate_internal.h"
 
-#include <time.h>
+#include "vgpu/base/clock.h"
 
 /* ---- what the device asks for */
 
 static uint64_t host_now(struct gate *g)
 {
-    struct timespec ts;
-
-    if (g->host.now_ns)
-        return g->host.now_ns(g->host.ctx);
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    return g->host.now_ns ? g->host.now_ns(g->host.ctx) : gt_clock_ns();
 }
 
 static int plain_mem_read(void *host, uint64_t gpa, void *dst, size_t n)
@@ -135,7 +130,7 @@ const struct vgpu_ops gate_plain_ops = {
     .unlock = device_unlock,
 };
 
-/* No mem_page: each access to memory has to be seen. No lock: an entry holds the mutex from begin to end. */
+/* No mem_page: each access to memory has to be seen. No lock: entries take turns. */
 const struct vgpu_ops gate_recorded_ops = {
     .mem_read = recorded_mem_read,
     .mem_write = recorded_mem_write,

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ioreq/transport.h"
 #include "mediator/control.h"
 #include "mediator/workers.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 struct session {
@@ -34,14 +34,6 @@ struct session {
     _Atomic uint64_t messages;
     unsigned spin_us; /* busy polling now in force: 0 or opt.busy_poll_us */
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 void session_options_default(struct session_options *o)
 {
@@ -279,7 +271,7 @@ int session_open(struct session **out, const struct session_options *o, char *er
     s->opt = *o;
     snprintf(s->name, sizeof(s->name), "%s", o->name);
     s->stop_fd = s->gtt_fd = -1;
-    s->start_ns = now_ns();
+    s->start_ns = gt_clock_ns();
     int rc = open_all(s, err, errsz);
     if (rc) {
         session_close(s);
@@ -307,7 +299,7 @@ int session_run(struct session *s)
 
     for (;;) {
         fds[1].fd = s->transport->ops->fd(s->transport);
-        uint64_t before = now_ns();
+        uint64_t before = gt_clock_ns();
         if (poll(fds, 2, -1) < 0) {
             if (errno == EINTR)
                 continue;
@@ -315,7 +307,7 @@ int session_run(struct session *s)
         }
         if (fds[0].revents)
             return 0;
-        adapt_spin(s, now_ns() - before);
+        adapt_spin(s, gt_clock_ns() - before);
         s->messages++;
         int rc = s->transport->ops->dispatch(s->transport, s->spin_us);
         if (rc < 0) {
@@ -360,7 +352,7 @@ void session_get_info(struct session *s, struct session_info *out)
     *out = (struct session_info){
         .name = s->name,
         .connected = s->connected,
-        .uptime_ns = now_ns() - s->start_ns,
+        .uptime_ns = gt_clock_ns() - s->start_ns,
         .messages = s->messages,
     };
 }

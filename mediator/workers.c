@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 /* Commands a slice: short enough that a change of the memory map or a reset is answered soon. */
@@ -30,14 +31,6 @@ struct workers {
     unsigned started;
     struct worker worker[VGPU_ENGINES + 1];
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* Waits for a kick, until the deadline (UINT64_MAX: without end). False when the worker has to stop. */
 static bool worker_wait(struct worker *w, uint64_t deadline)
@@ -85,7 +78,7 @@ static void engine_loop(struct worker *w)
             r = gate_engine_run(w->owner->gate, w->id, ENGINE_SLICE);
         } while (r == VGPU_RUN_MORE && !worker_stopping(w));
         if (r == VGPU_RUN_WAIT) {
-            deadline = now_ns() + sleep_ns;
+            deadline = gt_clock_ns() + sleep_ns;
             sleep_ns = GT_MIN(sleep_ns * 2, WAIT_MAX_NS);
         } else {
             deadline = UINT64_MAX;

@@ -4,7 +4,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "vgpu/base/clock.h"
 
 static _Atomic int log_level = GT_LOG_INFO;
 static char log_name[64];
@@ -44,10 +45,7 @@ void gt_log(enum gt_log_level level, const char *fmt, ...)
 
 bool gt_ratelimit_ok(struct gt_ratelimit *rl)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    uint64_t now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    uint64_t now = gt_clock_ns();
     uint32_t burst = rl->burst ? rl->burst : 20;
     uint64_t refill = rl->refill_ns ? rl->refill_ns : 1000000000u;
     uint64_t back = (now - rl->last_ns) / refill;
