@@ -50,7 +50,8 @@ bool mode_parse(const char *text, struct vgpu_mode *mode)
             return false;
         mhz = hz * 1000 + part;
     }
-    if (*text || width < 64 || width > 4096 || height < 64 || height > 2304 || mhz < 1000 || mhz > 240000)
+    if (*text || width < VGPU_MODE_SIDE_MIN || width > VGPU_MODE_WIDTH_MAX || height < VGPU_MODE_SIDE_MIN ||
+        height > VGPU_MODE_HEIGHT_MAX || mhz < VGPU_MODE_MHZ_MIN || mhz > VGPU_MODE_MHZ_MAX)
         return false;
     *mode = (struct vgpu_mode){.width = (uint16_t)width, .height = (uint16_t)height, .mhz = (uint32_t)mhz};
     return true;

@@ -29,6 +29,9 @@ void cs_reg_write(struct vgpu_engine *e, uint32_t off, uint32_t val);
 enum cs_result cs_store(struct vgpu_engine *e, struct vgpu_as *as, uint64_t addr, const void *src, size_t n);
 enum cs_result cs_fetch(struct vgpu_engine *e, struct vgpu_as *as, uint64_t addr, void *dst, size_t n);
 
+/* Register operand of a command: its MMIO offset, in place. */
+#define REG_ADDRESS GT_MASK(22, 2)
+
 /* Address operand in two dwords: bits 47:2. */
 static inline uint64_t cs_address(const uint32_t *dw)
 {

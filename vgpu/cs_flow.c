@@ -1,9 +1,6 @@
 /* Commands that steer the stream: batches, predication, semaphores, arbitration, interrupts. PRM SKL vol 2a. */
 #include "vgpu/cs.h"
 
-/* Bits of an engine's half of the GT interrupt registers: i915 intel_gt_regs.h GT_*. */
-#define IRQ_WAIT_SEMAPHORE GT_BIT(11)
-
 /* ---- batches */
 
 #define BBS_PPGTT        GT_BIT(8)
@@ -206,7 +203,6 @@ enum cs_result mi_predicate(struct vgpu_engine *e, const uint32_t *dw, unsigned 
 #define SEM_REGISTER GT_BIT(16)
 #define SEM_POLL     GT_BIT(15)
 #define SEM_GGTT     GT_BIT(22)
-#define REG_ADDRESS  GT_MASK(22, 2)
 
 enum { SAD_GT, SAD_GE, SAD_LT, SAD_LE, SAD_EQ, SAD_NE };
 

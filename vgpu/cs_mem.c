@@ -3,9 +3,6 @@
 
 #include "vgpu/cs.h"
 
-/* Bit of an engine's half of the GT interrupt registers: i915 GT_RENDER_PIPECTL_NOTIFY_INTERRUPT, GT_*_FLUSH. */
-#define IRQ_FLUSH_NOTIFY GT_BIT(4)
-
 #define STATUS_PAGE_MASK 0xfffu
 
 /* Per-process status page of the running context: page 0 of its image. */

@@ -3,8 +3,6 @@
 
 #include "vgpu/cs.h"
 
-#define REG_ADDRESS GT_MASK(22, 2)
-
 #define LRI_BYTE_DISABLES(header) gt_field(header, 11, 8)
 
 static void load_bytes(struct vgpu_engine *e, uint32_t off, uint32_t val, unsigned disables)

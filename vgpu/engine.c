@@ -15,11 +15,6 @@
 
 #include "vgpu/device.h"
 
-/* Bits of an engine's half of the GT interrupt registers: i915 intel_gt_regs.h GT_*. */
-#define IRQ_USER            GT_BIT(0)
-#define IRQ_CS_MASTER_ERROR GT_BIT(3)
-#define IRQ_CONTEXT_SWITCH  GT_BIT(8)
-
 /* Bit of EIR, EMR and ESR: i915 I915_ERROR_INSTRUCTION. */
 #define ERROR_INSTRUCTION GT_BIT(0)
 
@@ -27,8 +22,7 @@
 #define FAULT_VALID        GT_BIT(0)
 #define FAULT_ENGINE_SHIFT 12
 
-#define CSB_ENTRIES   6
-#define CSB_PTR_WRITE GT_MASK(2, 0)
+#define CSB_ENTRIES 6
 /* Dwords of the hardware status page: i915 I915_HWS_CSB_BUF0_INDEX, I915_HWS_CSB_WRITE_INDEX. */
 #define HWS_CSB_BUF   0x10
 #define HWS_CSB_WRITE 0x1f

@@ -132,6 +132,17 @@ struct vgpu_engine {
 #define CTX_DESC_FORCE_RESTORE 0x4u
 #define CTX_DESC_LRCA(lo)      ((lo)&0xfffff000u)
 
+/* Bits of an engine's half of the GT interrupt registers: i915 intel_gt_regs.h GT_*. */
+#define IRQ_USER            0x1u
+#define IRQ_CS_MASTER_ERROR 0x8u
+#define IRQ_FLUSH_NOTIFY    0x10u /* PIPE_CONTROL and MI_FLUSH_DW */
+#define IRQ_CONTEXT_SWITCH  0x100u
+#define IRQ_WAIT_SEMAPHORE  0x800u
+
+/* Fields of CONTEXT_STATUS_PTR: PRM SKL vol 2c. */
+#define CSB_PTR_WRITE 0x7u
+#define CSB_PTR_READ  0x700u
+
 /* CSB status bits: i915 intel_execlists_submission.c GEN8_CTX_STATUS_*. */
 #define CSB_IDLE_ACTIVE    0x1u
 #define CSB_PREEMPTED      0x2u

@@ -4,9 +4,6 @@
 #define MI_MODE_STOP_RING GT_BIT(8) /* i915 intel_engine_regs.h */
 #define MI_MODE_IDLE      GT_BIT(9)
 
-#define CSB_PTR_WRITE GT_MASK(2, 0)
-#define CSB_PTR_READ  GT_MASK(10, 8)
-
 /* The command streamer's clock: 12 MHz, 36 bits (PRM SKL vol 2c TIMESTAMP; CTC_MODE at its reset value). */
 #define TIMESTAMP_MASK ((UINT64_C(1) << 36) - 1)
 

@@ -11,7 +11,7 @@
 
 struct vgpu_exec;
 
-/* Address space of the stream that holds the command: the context's PPGTT, or the GGTT in privileged streams. */
+/* Operands are in the context's PPGTT; those of commands in a privileged (GGTT) batch in the GGTT. */
 /* 0 or -EFAULT (unmapped, or read-only for writes). Any length and alignment; naturally aligned 4/8 bytes are atomic.
  */
 int vgpu_exec_read(struct vgpu_exec *x, uint64_t addr, void *dst, size_t n);

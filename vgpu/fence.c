@@ -15,14 +15,6 @@
 #define FENCE_PAGE       4096u
 #define FENCE_PITCH_UNIT 128u
 
-/* Tiles are 4 KiB: X is 512 bytes by 8 rows, Y is 128 bytes by 32 rows in columns of 16 bytes (PRM SKL vol 5). */
-#define TILE_BYTES   4096u
-#define X_TILE_WIDTH 512u
-#define X_TILE_ROWS  8u
-#define Y_TILE_WIDTH 128u
-#define Y_TILE_ROWS  32u
-#define Y_COLUMN     16u
-
 static void decode(struct vgpu *v, unsigned i)
 {
     uint32_t lo = *vgpu_reg(v, R_FENCE_LO, 0, i);
@@ -52,18 +44,8 @@ void vgpu_fence_reset(struct vgpu *v)
  * width is rounded down, as the tile counter of hardware does. */
 static uint64_t tiled_offset(const struct vgpu_fence *f, uint64_t off)
 {
-    uint64_t x = off % f->pitch;
-    uint64_t y = off / f->pitch;
-
-    if (f->tile_y) {
-        uint64_t tile = y / Y_TILE_ROWS * (f->pitch / Y_TILE_WIDTH) + x / Y_TILE_WIDTH;
-
-        return tile * TILE_BYTES + x % Y_TILE_WIDTH / Y_COLUMN * (Y_COLUMN * Y_TILE_ROWS) + y % Y_TILE_ROWS * Y_COLUMN +
-               x % Y_COLUMN;
-    }
-    uint64_t tile = y / X_TILE_ROWS * (f->pitch / X_TILE_WIDTH) + x / X_TILE_WIDTH;
-
-    return tile * TILE_BYTES + y % X_TILE_ROWS * X_TILE_WIDTH + x % X_TILE_WIDTH;
+    return vgpu_tiled_offset(f->tile_y ? VGPU_TILE_Y : VGPU_TILE_X, f->pitch, 1, (uint32_t)(off % f->pitch),
+                             (uint32_t)(off / f->pitch));
 }
 
 /* The GGTT address behind an aperture offset; of overlapping fences the lowest wins. */

@@ -10,19 +10,13 @@
 #define HOTPLUG_ENABLE(head) (GT_BIT(4) << ((head)*8)) /* i915_reg.h PCH_PORT_HOTPLUG */
 #define HOTPLUG_LONG(head)   (GT_BIT(1) << ((head)*8))
 
-#define WIDTH_MIN  64u
-#define HEIGHT_MIN 64u
-#define WIDTH_MAX  4096u
-#define HEIGHT_MAX 2304u
-#define MHZ_MIN    1000u
-#define MHZ_MAX    240000u
-
 bool vgpu_mode_ok(const struct vgpu_mode *m)
 {
     struct vgpu_edid_timing t;
 
-    return m->width >= WIDTH_MIN && m->width <= WIDTH_MAX && m->height >= HEIGHT_MIN && m->height <= HEIGHT_MAX &&
-           m->mhz >= MHZ_MIN && m->mhz <= MHZ_MAX && vgpu_edid_timing(m, &t);
+    return m->width >= VGPU_MODE_SIDE_MIN && m->width <= VGPU_MODE_WIDTH_MAX && m->height >= VGPU_MODE_SIDE_MIN &&
+           m->height <= VGPU_MODE_HEIGHT_MAX && m->mhz >= VGPU_MODE_MHZ_MIN && m->mhz <= VGPU_MODE_MHZ_MAX &&
+           vgpu_edid_timing(m, &t);
 }
 
 static void set_mode(struct vgpu *v, unsigned head, const struct vgpu_mode *mode)

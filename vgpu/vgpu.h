@@ -70,9 +70,16 @@ struct vgpu_ops {
     void (*unlock)(void *host);
 };
 
+/* Limits of a mode; its pixel clock must also be one that HDMI carries (25 to 300 MHz). */
+#define VGPU_MODE_SIDE_MIN   64u /* pixels */
+#define VGPU_MODE_WIDTH_MAX  4096u
+#define VGPU_MODE_HEIGHT_MAX 2304u
+#define VGPU_MODE_MHZ_MIN    1000u /* millihertz */
+#define VGPU_MODE_MHZ_MAX    240000u
+
 struct vgpu_mode {
-    uint16_t width, height; /* pixels, 64..4096 x 64..2304 */
-    uint32_t mhz;           /* refresh in millihertz, 1000..240000 */
+    uint16_t width, height; /* pixels */
+    uint32_t mhz;           /* refresh in millihertz */
 };
 
 struct vgpu_config {
