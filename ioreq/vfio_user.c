@@ -29,6 +29,18 @@ static struct vfio_user *from_transport(struct ioreq_transport *t)
     return (struct vfio_user *)t; /* t is its first member */
 }
 
+void vu_memory_begin(struct vfio_user *s)
+{
+    if (s->events.memory_begin)
+        s->events.memory_begin(s->cfg.ctx);
+}
+
+void vu_memory_end(struct vfio_user *s)
+{
+    if (s->events.memory_end)
+        s->events.memory_end(s->cfg.ctx);
+}
+
 static int watch(struct vfio_user *s, int op, int fd)
 {
     struct epoll_event e = {.events = EPOLLIN};
@@ -88,11 +100,9 @@ static int end_connection(struct vfio_user *s, int why)
         gt_info("vfio-user: the client has gone");
     else
         gt_warn("vfio-user: the client is disconnected: %s", strerror(-why));
-    if (s->events.memory_begin)
-        s->events.memory_begin(s->cfg.ctx);
+    vu_memory_begin(s);
     drop_client(s);
-    if (s->events.memory_end)
-        s->events.memory_end(s->cfg.ctx);
+    vu_memory_end(s);
     if (was_ready && s->events.disconnected)
         s->events.disconnected(s->cfg.ctx);
     if (s->listener.fd >= 0) {

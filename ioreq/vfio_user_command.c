@@ -5,18 +5,6 @@
 #include "ioreq/vfio_user_internal.h"
 #include "vgpu/base/bits.h"
 
-static void memory_begin(struct vfio_user *s)
-{
-    if (s->events.memory_begin)
-        s->events.memory_begin(s->cfg.ctx);
-}
-
-static void memory_end(struct vfio_user *s)
-{
-    if (s->events.memory_end)
-        s->events.memory_end(s->cfg.ctx);
-}
-
 static int check_dma_map(const struct vfio_user *s, const struct vu_message *m, const struct vu_dma_map *d)
 {
     if (d->argsz < sizeof(*d) || d->flags & ~(uint32_t)(VU_DMA_MAP_READ | VU_DMA_MAP_WRITE | VU_DMA_MAP_MMAP))
@@ -64,9 +52,9 @@ static int dma_map(struct vfio_user *s, struct vu_message *m)
     log_dma_map(s, m, &d, ret);
     if (ret)
         return ret;
-    memory_begin(s);
+    vu_memory_begin(s);
     ret = dma_add(&s->map, &r);
-    memory_end(s);
+    vu_memory_end(s);
     if (ret)
         dma_unmap_file(&r);
     return ret;
@@ -76,12 +64,12 @@ static int unmap(struct vfio_user *s, const struct vu_dma_unmap *d)
 {
     int ret = 0;
 
-    memory_begin(s);
+    vu_memory_begin(s);
     if (d->flags & VU_DMA_UNMAP_ALL)
         dma_clear(&s->map);
     else
         ret = dma_remove(&s->map, d->addr, d->size);
-    memory_end(s);
+    vu_memory_end(s);
     return ret;
 }
 

@@ -96,6 +96,10 @@ struct vu_message {
 int vu_from_fd(struct ioreq_transport **out, const struct ioreq_config *cfg, int fd, const struct vu_io *io, char *err,
                size_t errsz);
 
+/* Bracket every change of s->map: the user's events, where it has them. */
+void vu_memory_begin(struct vfio_user *s);
+void vu_memory_end(struct vfio_user *s);
+
 /* Takes a connected socket as the client; there must be none. Nothing of an earlier one is left. 0 or -errno. */
 int vu_adopt_client(struct vfio_user *s, int fd);
 

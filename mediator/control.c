@@ -299,13 +299,11 @@ static void *control_main(void *arg)
 
 static int listen_here(struct control *c, const char *run_dir, const char *name)
 {
-    struct session_info info;
     char dir[4096];
     int rc = run_dir ? 0 : run_dir_default(dir, sizeof(dir));
 
     if (rc || (rc = run_dir_make(run_dir ? run_dir : dir)) || (rc = wire_address(&c->address, run_dir, name)))
         return rc;
-    session_get_info(c->session, &info);
     int other = control_connect(run_dir, name);
     if (other >= 0) {
         close(other);

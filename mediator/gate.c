@@ -195,11 +195,6 @@ void gate_destroy(struct gate *g)
     free(g);
 }
 
-struct vgpu *gate_vgpu(struct gate *g)
-{
-    return g->v;
-}
-
 /* ---- short entries */
 
 void gate_access(struct gate *g, struct ioreq_access *a)

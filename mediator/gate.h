@@ -34,9 +34,6 @@ int gate_create(struct gate **out, const struct vgpu_config *cfg, const struct g
                 char *err, size_t errsz);
 void gate_destroy(struct gate *g);
 
-/* The device behind, for its constant parts (VBT). */
-struct vgpu *gate_vgpu(struct gate *g);
-
 /* Any thread. */
 void gate_access(struct gate *g, struct ioreq_access *a); /* BAR0, BAR2, BAR4, CONFIG; ROM is the session's */
 void gate_reset(struct gate *g);

@@ -46,11 +46,6 @@ void shadow_destroy(struct shadow *s)
     free(s);
 }
 
-size_t shadow_pages(const struct shadow *s)
-{
-    return s->used;
-}
-
 /* Finalizer of splitmix64: page numbers of a guest are sequential or chosen to collide; neither may make long chains.
  */
 static uint64_t mix(uint64_t x)

@@ -16,7 +16,6 @@ struct shadow;
 /* Holds at most max_pages pages. NULL: out of memory. */
 struct shadow *shadow_create(size_t max_pages);
 void shadow_destroy(struct shadow *s); /* NULL is fine */
-size_t shadow_pages(const struct shadow *s);
 
 /* As vgpu_ops.mem_read, mem_write, mem_cas. -EFAULT when the range wraps; -ENOMEM (nothing written) when no page is
  * left. */

@@ -14,6 +14,7 @@
 #include "mediator/backend.h"
 #include "mediator/shadow.h"
 #include "tests/fakes/ring_guest.h"
+#include "tests/fuzz/random.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
@@ -250,14 +251,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 /* ---- mutation: commands that exist, with operands that point somewhere */
-
-static uint64_t rng_state;
-
-static uint32_t rnd(uint32_t below)
-{
-    rng_state = rng_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((rng_state >> 33) % below);
-}
 
 static uint32_t rnd_operand(void)
 {

@@ -30,36 +30,7 @@ static char path[64];
 static struct gate *gate;
 static struct backend *backend;
 
-static int ram_read(void *ctx, uint64_t gpa, void *dst, size_t n)
-{
-    (void)ctx;
-    if (!gt_range_ok(gpa, n, sizeof(ram)))
-        return -EFAULT;
-    memcpy(dst, ram + gpa, n);
-    return 0;
-}
-
-static int ram_write(void *ctx, uint64_t gpa, const void *src, size_t n)
-{
-    (void)ctx;
-    if (!gt_range_ok(gpa, n, sizeof(ram)))
-        return -EFAULT;
-    memcpy(ram + gpa, src, n);
-    return 0;
-}
-
-static int ram_cas(void *ctx, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired)
-{
-    uint64_t old = 0;
-
-    if (ram_read(ctx, gpa, &old, size))
-        return -EFAULT;
-    if (old != *expected) {
-        *expected = old;
-        return 0;
-    }
-    return ram_write(ctx, gpa, &desired, size) ? -EFAULT : 1;
-}
+#include "tests/unit/flat_ram.h"
 
 static uint64_t ram_now(void *ctx)
 {

@@ -5,9 +5,8 @@
 #include "gt.h"
 
 /* User-writable context registers (IGT gem_ctx_isolation's list for Gen9, the part all engines have, and render's). */
-static const uint32_t render_regs[] = {
-    0x2400, 0x2404, 0x2408, 0x240c, 0x2430, 0x2434, 0x2438,
-    0x243c, 0x2440, 0x2500, 0x2504, 0x2508, 0x2358 /* timestamp: not a context's; left out below */};
+static const uint32_t render_regs[] = {0x2400, 0x2404, 0x2408, 0x240c, 0x2430, 0x2434,
+                                       0x2438, 0x243c, 0x2440, 0x2500, 0x2504, 0x2508};
 static const uint32_t engine_base[GT_ENGINES] = {0x2000, 0x22000, 0x12000, 0x1a000};
 
 #define GPR_DWORDS 32
@@ -20,7 +19,7 @@ static unsigned registers_of(enum gt_engine e, uint32_t *regs)
     for (unsigned i = 0; i < GPR_DWORDS; i++)
         regs[n++] = engine_base[e] + 0x600 + i * 4;
     if (e == GT_RCS) {
-        for (unsigned i = 0; i < 12; i++)
+        for (unsigned i = 0; i < sizeof(render_regs) / sizeof(render_regs[0]); i++)
             regs[n++] = render_regs[i];
     }
     return n;
