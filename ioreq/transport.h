@@ -64,9 +64,12 @@ struct ioreq_transport_ops {
     /* File descriptor that becomes readable when dispatch has something to do. */
     int (*fd)(struct ioreq_transport *t);
     /* Handles what is pending, without blocking for more than `spin_us` microseconds of busy polling after the last
-     * message. 0 go on, 1 the other side is gone and the transport is ready for another, -errno broken. */
+     * message. 0 go on, 1 the other side is gone and the transport is ready for another, -ESHUTDOWN the guest is gone
+     * and there cannot be another, -errno broken. */
     int (*dispatch)(struct ioreq_transport *t, unsigned spin_us);
-    int (*irq)(struct ioreq_transport *t); /* one MSI (or INTx) edge; any thread. 0 or -errno */
+    int (*irq)(struct ioreq_transport *t); /* one edge of the interrupt; any thread. 0 or -errno */
+    /* Level of the INTx line, where the transport has a line; NULL: `irq` does for INTx too. Any thread. */
+    void (*line)(struct ioreq_transport *t, bool level);
     int (*mem_read)(struct ioreq_transport *t, uint64_t gpa, void *dst, size_t n); /* as vgpu_ops.mem_read */
     int (*mem_write)(struct ioreq_transport *t, uint64_t gpa, const void *src, size_t n);
     int (*mem_cas)(struct ioreq_transport *t, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired);
@@ -80,5 +83,20 @@ struct ioreq_vfio_user_options {
 /* Listens. 0 or -errno with a message in err. The config is copied. */
 int ioreq_vfio_user_open(struct ioreq_transport **out, const struct ioreq_config *cfg,
                          const struct ioreq_vfio_user_options *opt, char *err, size_t errsz);
+
+struct ioreq_xen_options {
+    unsigned domid; /* an HVM guest */
+    unsigned slot;  /* the device is 0000:00:SLOT.0 */
+    int adopt;      /* id of an ioreq server that a killed process left behind, to be taken over; -1: make one */
+};
+/* Claims the device in Xen: the guest can speak from now on (nothing is answered before dispatch). All handles that the
+ * transport will ever need are open when it returns. A config access before the first dispatch tells where the BARs
+ * are, so `access` must work already. 0 or -errno with a message that says what to do. */
+int ioreq_xen_open(struct ioreq_transport **out, const struct ioreq_config *cfg, const struct ioreq_xen_options *opt,
+                   char *err, size_t errsz);
+/* Id of the transport's ioreq server, for who may have to adopt it. */
+unsigned ioreq_xen_server(const struct ioreq_transport *t);
+/* Gives up every right over other domains than the guest (xentoolcore_restrict_all). 0 or -errno. */
+int ioreq_xen_restrict(struct ioreq_transport *t);
 
 #endif

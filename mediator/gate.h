@@ -21,6 +21,7 @@ struct gate_host {
     uint8_t *(*mem_page)(void *ctx, uint64_t gpa, bool write); /* not used while recording; may be NULL */
     uint64_t (*now_ns)(void *ctx);                             /* NULL: CLOCK_MONOTONIC */
     void (*irq)(void *ctx);                                    /* under the device lock: must not call back */
+    void (*line)(void *ctx, bool level);                       /* same; may be NULL */
     void (*kick)(void *ctx, unsigned engine);                  /* same */
     void (*display_kick)(void *ctx);                           /* same */
     void (*scanout_changed)(void *ctx, unsigned pipe);         /* same; may be NULL */

@@ -73,6 +73,14 @@ static void pass_irq(void *host)
         g->host.irq(g->host.ctx);
 }
 
+static void pass_line(void *host, bool level)
+{
+    struct gate *g = host;
+
+    if (g->ready && g->host.line)
+        g->host.line(g->host.ctx, level);
+}
+
 static void pass_kick(void *host, unsigned engine)
 {
     struct gate *g = host;
@@ -121,6 +129,7 @@ const struct vgpu_ops gate_plain_ops = {
     .mem_page = plain_mem_page,
     .now_ns = plain_now_ns,
     .irq = pass_irq,
+    .line = pass_line,
     .kick = pass_kick,
     .quiesce = gate_quiesce,
     .display_kick = pass_display_kick,
@@ -137,6 +146,7 @@ const struct vgpu_ops gate_recorded_ops = {
     .mem_cas = recorded_mem_cas,
     .now_ns = recorded_now_ns,
     .irq = pass_irq,
+    .line = pass_line,
     .kick = pass_kick,
     .display_kick = pass_display_kick,
     .scanout_changed = pass_scanout_changed,

@@ -145,6 +145,14 @@ static void host_irq(void *ctx)
     s->transport->ops->irq(s->transport);
 }
 
+static void host_line(void *ctx, bool level)
+{
+    struct session *s = ctx;
+
+    if (s->transport->ops->line)
+        s->transport->ops->line(s->transport, level);
+}
+
 static void host_kick(void *ctx, unsigned engine)
 {
     workers_kick_engine(((struct session *)ctx)->workers, engine);
@@ -198,6 +206,7 @@ static int open_gate(struct session *s, char *err, size_t errsz)
         .mem_cas = host_mem_cas,
         .mem_page = host_mem_page,
         .irq = host_irq,
+        .line = host_line,
         .kick = host_kick,
         .display_kick = host_display_kick,
         .backend = s->backend,

@@ -41,7 +41,8 @@ struct vgpu {
     uint64_t *gtt; /* VGPU_GTT_SIZE bytes of PTEs */
     bool own_gtt;
     uint8_t pci[VGPU_CFG_SIZE];
-    bool irq_level;                      /* master interrupt line as last evaluated */
+    bool irq_level;                      /* master interrupt as last evaluated, for edges */
+    bool irq_line;                       /* the INTx line */
     uint32_t irq_queued[VGPU_IRQ_BANKS]; /* second event of an IIR bit that is still set: see irq.c */
     uint32_t io_index;                   /* BAR4 */
     uint64_t opregion;                   /* guest physical address of the OpRegion, 0 = none */

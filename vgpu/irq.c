@@ -4,7 +4,7 @@
  * An event sets its IIR bit when IMR lets it through. IIR bits are double buffered as on hardware: an event whose bit
  * is still set is kept, and sets the bit again when the guest clears it, so nothing is lost between a handler's read of
  * IIR and its clearing write. The line is "master enabled and a source pending"; each rising edge is one pulse to the
- * user.
+ * user. The line itself is for transports that have INTx.
  */
 #include "vgpu/device.h"
 
@@ -67,6 +67,15 @@ static uint32_t pending_sources(struct vgpu *v)
     return sources;
 }
 
+static void set_line(struct vgpu *v, bool level)
+{
+    if (v->irq_line == level)
+        return;
+    v->irq_line = level;
+    if (v->ops->line)
+        v->ops->line(v->host, level);
+}
+
 static void pulse(struct vgpu *v)
 {
     v->stats.irqs++;
@@ -82,6 +91,7 @@ void vgpu_irq_eval(struct vgpu *v)
 
     *master = (*master & MASTER_ENABLE) | sources;
     v->irq_level = level;
+    set_line(v, level);
     if (rising)
         pulse(v);
 }
@@ -126,6 +136,7 @@ void vgpu_irq_reset(struct vgpu *v)
     for (unsigned i = 0; i < VGPU_IRQ_BANKS; i++)
         v->irq_queued[i] = 0;
     v->irq_level = false;
+    set_line(v, false);
 }
 
 void reg_write_IRQ_REG(struct vgpu *v, const struct reg_ref *ref, uint32_t old, uint32_t val)

@@ -55,7 +55,8 @@ struct vgpu_ops {
     /* Host address of the 4 KiB page at gpa (page aligned), or NULL: use mem_read/mem_write. May itself be NULL. */
     uint8_t *(*mem_page)(void *host, uint64_t gpa, bool write);
     uint64_t (*now_ns)(void *host);            /* monotonic */
-    void (*irq)(void *host);                   /* one edge: MSI or INTx pulse (locked) */
+    void (*irq)(void *host);                   /* one edge, for MSI (locked) */
+    void (*line)(void *host, bool level);      /* the INTx line changed (locked). May be NULL */
     void (*kick)(void *host, unsigned engine); /* the engine has work: call vgpu_engine_run soon (locked) */
     /* Returns when no thread is inside vgpu_engine_run of this engine; called locked, may drop and retake the lock.
      * NULL when vgpu_engine_run is never concurrent. */

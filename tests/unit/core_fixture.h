@@ -20,7 +20,8 @@
 struct fixture {
     uint8_t *ram;
     bool use_pages; /* offer mem_page */
-    unsigned irqs, kicks, quiesced;
+    unsigned irqs, kicks, quiesced, line_changes;
+    bool line;
     unsigned reads; /* mem_read calls */
     uint64_t now;
     struct vgpu_ops ops;
@@ -83,6 +84,14 @@ static inline void fx_irq(void *host)
     ((struct fixture *)host)->irqs++;
 }
 
+static inline void fx_line(void *host, bool level)
+{
+    struct fixture *f = host;
+
+    f->line = level;
+    f->line_changes++;
+}
+
 static inline void fx_kick(void *host, unsigned engine)
 {
     (void)engine;
@@ -110,6 +119,7 @@ static inline struct fixture *fx_new(void)
         .mem_page = fx_mem_page,
         .now_ns = fx_now_ns,
         .irq = fx_irq,
+        .line = fx_line,
         .kick = fx_kick,
         .quiesce = fx_quiesce,
     };

@@ -123,6 +123,30 @@ static void enabling_the_master_with_something_pending_pulses(void **state)
     assert_int_equal(f->irqs, 3);
 }
 
+/* INTx is a level: high while something is pending and the master lets it through, told once a change. */
+static void line_follows_what_is_pending(void **state)
+{
+    struct fixture *f = *state;
+
+    open_bank0(f);
+    unsigned before = f->line_changes;
+    vgpu_irq_gt(f->v, VGPU_RCS, 1);
+    vgpu_irq_gt(f->v, VGPU_BCS, 1);
+    assert_true(f->line);
+    master(f, ENABLE);
+    assert_int_equal(f->line_changes, before + 1);
+    master(f, 0);
+    assert_false(f->line);
+    master(f, ENABLE);
+    assert_true(f->line);
+    fx_wr(f, R_GEN8_GT_IIR, 0, 0, UINT32_MAX);
+    assert_false(f->line);
+    vgpu_irq_gt(f->v, VGPU_RCS, 1);
+    assert_true(f->line);
+    vgpu_reset(f->v);
+    assert_false(f->line);
+}
+
 /* The order of i915's gen8_irq_handler, with an event at each point of it. */
 static void no_event_is_lost_around_the_handler(void **state)
 {
@@ -223,6 +247,7 @@ int main(void)
         FX_TEST(disabled_event_is_latched_and_waits),
         FX_TEST(high_line_does_not_pulse_again),
         FX_TEST(enabling_the_master_with_something_pending_pulses),
+        FX_TEST(line_follows_what_is_pending),
         FX_TEST(no_event_is_lost_around_the_handler),
         FX_TEST(iir_queues_one_event_only),
         FX_TEST(two_clears_empty_any_iir),
