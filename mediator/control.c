@@ -27,7 +27,7 @@ struct control {
     struct sockaddr_un address;
     int listen_fd, stop_fd;
     pthread_t thread;
-    bool running;
+    bool listening, running;
 };
 
 /* ---- requests */
@@ -330,10 +330,7 @@ int control_open(struct control **out, struct session *s, const char *run_dir, c
     session_get_info(s, &info);
     c->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = c->stop_fd < 0 ? -errno : listen_here(c, run_dir, info.name);
-    if (!rc) {
-        rc = -pthread_create(&c->thread, NULL, control_main, c);
-        c->running = !rc;
-    }
+    c->listening = !rc;
     if (rc) {
         snprintf(err, errsz, "cannot open the control socket %s: %s", c->address.sun_path,
                  rc == -EADDRINUSE ? "a gtmux-dm of this name is running; choose another --name" : strerror(-rc));
@@ -344,17 +341,24 @@ int control_open(struct control **out, struct session *s, const char *run_dir, c
     return 0;
 }
 
+int control_start(struct control *c)
+{
+    int rc = -pthread_create(&c->thread, NULL, control_main, c);
+
+    c->running = !rc;
+    return rc;
+}
+
 void control_close(struct control *c)
 {
     uint64_t one = 1;
 
     if (!c)
         return;
-    if (c->running) {
-        if (write(c->stop_fd, &one, sizeof(one)) == sizeof(one))
-            pthread_join(c->thread, NULL);
+    if (c->running && write(c->stop_fd, &one, sizeof(one)) == sizeof(one))
+        pthread_join(c->thread, NULL);
+    if (c->listening)
         unlink(c->address.sun_path);
-    }
     if (c->listen_fd >= 0)
         close(c->listen_fd);
     if (c->stop_fd >= 0)

@@ -19,9 +19,10 @@
 struct session;
 struct control;
 
-/* Starts the thread. run_dir NULL: the default one. 0 or -errno with a message; -EADDRINUSE when a dm of that name
- * lives. */
+/* Listens. run_dir NULL: the default one. 0 or -errno with a message; -EADDRINUSE when a dm of that name lives. */
 int control_open(struct control **out, struct session *s, const char *run_dir, char *err, size_t errsz);
+/* Starts the thread: clients are answered from now on. 0 or -errno. */
+int control_start(struct control *c);
 /* Stops the thread and removes the socket. NULL is fine. */
 void control_close(struct control *c);
 

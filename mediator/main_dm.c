@@ -163,10 +163,11 @@ static void on_signal(int number)
 static int serve(const struct session_options *o)
 {
     char err[512] = "";
-    struct session *s;
+    struct session *s = NULL;
 
-    if (session_open(&s, o, err, sizeof(err))) {
+    if (session_open(&s, o, err, sizeof(err)) || session_start(s, err, sizeof(err))) {
         gt_err("%s", err);
+        session_close(s);
         return EXIT_USAGE;
     }
     running = s;

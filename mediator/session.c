@@ -257,16 +257,15 @@ static int open_all(struct session *s, char *err, size_t errsz)
     s->backend = backend_soft_create();
     if (!s->backend)
         return fail(err, errsz, "cannot make the soft backend", -ENOMEM);
-    s->workers = workers_start();
+    s->workers = workers_create();
     if (!s->workers)
-        return fail(err, errsz, "cannot start the engine threads", -errno);
+        return fail(err, errsz, "cannot prepare the engine threads", -ENOMEM);
     if ((rc = open_gtt(s, err, errsz)) || (rc = open_gate(s, err, errsz)))
         return rc;
-    workers_attach(s->workers, s->gate);
     vgpu_vbt_rom(s->rom, sizeof(s->rom));
-    if ((rc = open_transport(s, err, errsz)))
+    if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)))
         return rc;
-    return control_open(&s->control, s, s->opt.run_dir, err, errsz);
+    return open_transport(s, err, errsz);
     /* From here on the guest can speak: nothing below this line asks for new rights. */
 }
 
@@ -288,6 +287,16 @@ int session_open(struct session **out, const struct session_options *o, char *er
     }
     *out = s;
     return 0;
+}
+
+int session_start(struct session *s, char *err, size_t errsz)
+{
+    int rc = workers_start(s->workers, s->gate);
+
+    if (rc)
+        return fail(err, errsz, "cannot start the engine threads", rc);
+    rc = control_start(s->control);
+    return rc ? fail(err, errsz, "cannot start the control thread", rc) : 0;
 }
 
 /*
@@ -319,6 +328,10 @@ int session_run(struct session *s)
         adapt_spin(s, gt_clock_ns() - before);
         s->messages++;
         int rc = s->transport->ops->dispatch(s->transport, s->spin_us);
+        if (rc == -ESHUTDOWN) {
+            gt_info("the guest is gone");
+            return 0;
+        }
         if (rc < 0) {
             gt_err("the transport broke: %s", strerror(-rc));
             return rc;

@@ -35,9 +35,13 @@ void session_options_default(struct session_options *o);
 
 struct session;
 
-/* Opens everything that needs rights. 0, or -errno with a message (what, why, what to do) in err. */
+/* Opens everything that needs rights, without any thread. 0, or -errno with a message (what, why, what to do) in err.
+ */
 int session_open(struct session **out, const struct session_options *o, char *err, size_t errsz);
-/* Serves guests until session_stop or a broken transport. 0 or -errno. The trap thread. */
+/* Starts the threads. 0 or -errno with a message. */
+int session_start(struct session *s, char *err, size_t errsz);
+/* Serves guests until session_stop, a guest that can have no successor, or a broken transport. 0 or -errno. The trap
+ * thread; after session_start. */
 int session_run(struct session *s);
 /* Makes session_run return. Async-signal-safe. */
 void session_stop(struct session *s);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -106,11 +105,10 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int worker_start(struct workers *all, unsigned id)
+static void worker_init(struct workers *all, unsigned id)
 {
     struct worker *w = &all->worker[id];
     pthread_condattr_t attr;
-    char name[16];
 
     w->owner = all;
     w->id = id;
@@ -119,35 +117,37 @@ static int worker_start(struct workers *all, unsigned id)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&w->cond, &attr);
     pthread_condattr_destroy(&attr);
+}
+
+static int worker_start(struct worker *w)
+{
     int rc = pthread_create(&w->thread, NULL, worker_main, w);
+
     if (rc)
-        return rc;
-    snprintf(name, sizeof(name), "%s", id == DISPLAY_WORKER ? "display" : engine_table[id].name);
-    pthread_setname_np(w->thread, name);
+        return -rc;
+    pthread_setname_np(w->thread, w->id == DISPLAY_WORKER ? "display" : engine_table[w->id].name);
     return 0;
 }
 
-struct workers *workers_start(void)
+struct workers *workers_create(void)
 {
     struct workers *all = calloc(1, sizeof(*all));
 
-    if (!all)
-        return NULL;
-    for (; all->started <= DISPLAY_WORKER; all->started++) {
-        int rc = worker_start(all, all->started);
-        if (rc) {
-            workers_stop(all);
-            errno = rc;
-            return NULL;
-        }
-    }
+    for (unsigned i = 0; all && i <= DISPLAY_WORKER; i++)
+        worker_init(all, i);
     return all;
 }
 
-void workers_attach(struct workers *w, struct gate *g)
+int workers_start(struct workers *w, struct gate *g)
 {
     w->gate = g;
+    for (; w->started <= DISPLAY_WORKER; w->started++) {
+        int rc = worker_start(&w->worker[w->started]);
+        if (rc)
+            return rc;
+    }
     workers_kick_display(w);
+    return 0;
 }
 
 void workers_kick_engine(struct workers *w, unsigned engine)
@@ -167,8 +167,9 @@ void workers_stop(struct workers *w)
         return;
     for (unsigned i = 0; i < w->started; i++)
         worker_kick(&w->worker[i], true);
-    for (unsigned i = 0; i < w->started; i++) {
+    for (unsigned i = 0; i < w->started; i++)
         pthread_join(w->worker[i].thread, NULL);
+    for (unsigned i = 0; i <= DISPLAY_WORKER; i++) {
         pthread_cond_destroy(&w->worker[i].cond);
         pthread_mutex_destroy(&w->worker[i].lock);
     }

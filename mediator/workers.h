@@ -6,13 +6,13 @@
 
 struct workers;
 
-/* Threads are started but wait for their first kick. NULL with errno when a thread cannot be made. */
-struct workers *workers_start(void);
-/* Gives the threads their gate; call once, before the guest can cause a kick. */
-void workers_attach(struct workers *w, struct gate *g);
+/* No thread yet. NULL when out of memory. */
+struct workers *workers_create(void);
+/* Starts the threads on their gate; what was kicked before runs now. 0 or -errno. */
+int workers_start(struct workers *w, struct gate *g);
 void workers_kick_engine(struct workers *w, unsigned engine); /* never blocks for long; any thread */
 void workers_kick_display(struct workers *w);
-/* Joins the threads: each leaves after its present slice. NULL is fine. */
+/* Joins the threads, each leaves after its present slice, and frees w. NULL is fine. */
 void workers_stop(struct workers *w);
 
 #endif
