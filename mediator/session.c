@@ -43,7 +43,6 @@ void session_options_default(struct session_options *o)
     *o = (struct session_options){
         .heads = 1,
         .pvinfo = cfg.pvinfo,
-        .map_gtt = true,
         .mappable_mb = cfg.mappable_mb,
         .busy_poll_us = 50,
     };

@@ -26,7 +26,9 @@ struct session_options {
     unsigned heads;        /* 1..VGPU_HEADS */
     struct vgpu_mode mode[VGPU_HEADS];
     bool pvinfo;
-    bool map_gtt;          /* the guest stores into the GTT without traps (never while recording) */
+    /* The guest stores into the GTT without traps (never while recording). QEMU's vfio-user client then waits for the
+     * answer of each trapped write (hw/vfio-user/device.c posts writes only to devices without a mapping). */
+    bool map_gtt;
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
     unsigned busy_poll_us; /* 0: sleep at once */
 };
