@@ -86,12 +86,16 @@ static void doors_unlock(struct gate *g)
         pthread_mutex_unlock(&g->lock);
 }
 
-/* Begins a visit; returns with the mutex free. */
-static void enter(struct gate *g, unsigned who)
+/* Begins a visit; returns with the mutex free. False: the device is asleep. */
+static bool enter(struct gate *g, unsigned who)
 {
     for (;;) {
         take(g);
         doors_lock(g);
+        if (g->asleep) {
+            pthread_mutex_unlock(&g->lock);
+            return false;
+        }
         if (!g->closed[who])
             break;
         if (g->rec)
@@ -102,6 +106,7 @@ static void enter(struct gate *g, unsigned who)
     }
     g->inside[who]++;
     pthread_mutex_unlock(&g->lock);
+    return true;
 }
 
 static void leave(struct gate *g, unsigned who)
@@ -137,49 +142,95 @@ static void record_pause(struct gate *g, bool pause)
 
 /* ---- life */
 
-static int create_device(struct gate *g, const struct vgpu_config *cfg, char *err, size_t errsz)
+/* old NULL: a new one. */
+static int make_device(struct gate *g, const struct vgpu_config *cfg, void *old, char *err, size_t errsz)
 {
     struct vgpu_config own = *cfg;
 
     own.ops = g->rec ? &gate_recorded_ops : &gate_plain_ops;
     own.host = g;
+    if (old)
+        return vgpu_adopt(&g->v, &own, old, err, (unsigned)errsz);
     record_event(g, &(struct trace_record){.type = TRACE_CREATE});
     int ret = vgpu_create(&g->v, &own, err, (unsigned)errsz);
     record_result(g, (uint64_t)ret);
     return ret;
 }
 
-static int start(struct gate *g, const struct vgpu_config *cfg, const char *record_path, char *err, size_t errsz)
+static int start_recording(struct gate *g, const struct vgpu_config *cfg, const char *record_path, char *err,
+                           size_t errsz)
 {
+    if (record_path && cfg->state) {
+        snprintf(err, errsz, "a recording cannot go on after a restart of this program: record without a state file");
+        return -EINVAL;
+    }
     if (record_path) {
         int ret = recorder_create(&g->rec, record_path, cfg, &g->host, err, errsz);
         if (ret)
             return ret;
     }
-    return create_device(g, cfg, err, errsz);
+    return 0;
+}
+
+static struct gate *make_gate(const struct gate_host *host, char *err, size_t errsz)
+{
+    struct gate *g = calloc(1, sizeof(*g));
+
+    if (!g) {
+        snprintf(err, errsz, "no memory");
+        return NULL;
+    }
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->moved, NULL);
+    g->host = *host;
+    return g;
 }
 
 int gate_create(struct gate **out, const struct vgpu_config *cfg, const struct gate_host *host, const char *record_path,
                 char *err, size_t errsz)
 {
-    struct gate *g = calloc(1, sizeof(*g));
+    struct gate *g = make_gate(host, err, errsz);
+    int ret;
 
     *out = NULL;
-    if (!g) {
-        snprintf(err, errsz, "no memory");
+    if (!g)
         return -ENOMEM;
-    }
-    pthread_mutex_init(&g->lock, NULL);
-    pthread_cond_init(&g->moved, NULL);
-    g->host = *host;
-    int ret = start(g, cfg, record_path, err, errsz);
-    if (ret) {
+    if ((ret = start_recording(g, cfg, record_path, err, errsz)) || (ret = make_device(g, cfg, NULL, err, errsz))) {
         gate_destroy(g);
         return ret;
     }
     g->ready = true;
     *out = g;
     return 0;
+}
+
+int gate_adopt(struct gate **out, const struct vgpu_config *cfg, const struct gate_host *host, void *old, char *err,
+               size_t errsz)
+{
+    struct gate *g = make_gate(host, err, errsz);
+
+    *out = NULL;
+    if (!g)
+        return -ENOMEM;
+    g->asleep = true;
+    int ret = make_device(g, cfg, old, err, errsz);
+    if (ret) {
+        gate_destroy(g);
+        return ret;
+    }
+    *out = g;
+    return 0;
+}
+
+void gate_resume(struct gate *g)
+{
+    take(g);
+    if (g->asleep) {
+        g->asleep = false;
+        g->ready = true;
+        vgpu_resume(g->v);
+    }
+    give(g);
 }
 
 void gate_destroy(struct gate *g)
@@ -311,7 +362,8 @@ enum vgpu_run gate_engine_run(struct gate *g, unsigned engine, unsigned budget)
         return VGPU_RUN_IDLE;
     if (g->rec)
         budget = GT_MIN(budget, RECORD_BUDGET);
-    enter(g, engine);
+    if (!enter(g, engine))
+        return VGPU_RUN_IDLE;
     record_event(g, &(struct trace_record){.type = TRACE_RUN, .arg = {engine, budget}});
     enum vgpu_run run = vgpu_engine_run(g->v, engine, budget);
     record_result(g, run);
@@ -321,7 +373,8 @@ enum vgpu_run gate_engine_run(struct gate *g, unsigned engine, unsigned budget)
 
 uint64_t gate_display_tick(struct gate *g)
 {
-    enter(g, DISPLAY);
+    if (!enter(g, DISPLAY))
+        return UINT64_MAX;
     record_event(g, &(struct trace_record){.type = TRACE_TICK});
     uint64_t next = vgpu_display_tick(g->v);
     record_result(g, next);
@@ -339,9 +392,15 @@ unsigned gate_picture(struct gate *g, const struct vgpu_scanout *s, uint32_t *xr
         return s->height;
     }
     for (uint32_t y = 0; y < s->height; y++) {
-        enter(g, PICTURE);
+        uint32_t *row = xrgb + (size_t)y * s->width;
+
+        if (!enter(g, PICTURE)) {
+            memset(row, 0, s->width * sizeof(*row));
+            holes++;
+            continue;
+        }
         record_pause(g, true);
-        holes += vgpu_compose_row(s, y, device_reader, g->v, xrgb + (size_t)y * s->width, scratch) != 0;
+        holes += vgpu_compose_row(s, y, device_reader, g->v, row, scratch) != 0;
         record_pause(g, false);
         leave(g, PICTURE);
     }
@@ -353,7 +412,8 @@ uint64_t gate_finish(struct gate *g)
 {
     struct device_snapshot snap;
 
-    enter(g, PICTURE);
+    if (!enter(g, PICTURE))
+        return 0;
     if (!g->rec)
         pthread_mutex_lock(&g->lock);
     record_event(g, &(struct trace_record){.type = TRACE_FINISH});

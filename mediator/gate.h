@@ -29,10 +29,19 @@ struct gate_host {
 };
 
 /* Builds the device. record_path NULL: no recording. cfg's ops, host are filled in by the gate; with recording cfg->gtt
- * must be NULL (direct stores would not be seen). The host's functions are first called after it has returned, but for
- * time and memory. 0 or -errno with a message. */
+ * must be NULL (direct stores would not be seen), and cfg->state too (a trace begins with a new device). The host's
+ * functions are first called after it has returned, but for time and memory. 0 or -errno with a message. */
 int gate_create(struct gate **out, const struct vgpu_config *cfg, const struct gate_host *host, const char *record_path,
                 char *err, size_t errsz);
+/*
+ * The same around the device of a killed process (vgpu_adopt), whose state `old` is used up; cfg->state is where it
+ * lives from now on. Until gate_resume, accesses are carried out but none of the host's functions is called for them;
+ * engine slices and display ticks do nothing. -ESTALE: not a state of this program.
+ */
+int gate_adopt(struct gate **out, const struct vgpu_config *cfg, const struct gate_host *host, void *old, char *err,
+               size_t errsz);
+/* Lets an adopted device go on; the host's functions must work. No effect on one that was created. */
+void gate_resume(struct gate *g);
 void gate_destroy(struct gate *g);
 
 /* Any thread. */

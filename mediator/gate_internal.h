@@ -15,7 +15,8 @@ struct gate {
     unsigned inside[VISITORS];
     unsigned closed[VISITORS]; /* who keeps this kind of visitor out */
     uint64_t next_turn, turn;  /* recording: who comes next, whose turn it is */
-    bool ready;                /* gate_create has returned: callbacks may go out */
+    bool ready;                /* gate_create or gate_resume has returned: callbacks may go out */
+    bool asleep;               /* adopted and not resumed: no visits */
     struct vgpu *v;
     struct gate_host host;
     struct recorder *rec; /* NULL: not recording */

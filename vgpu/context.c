@@ -375,6 +375,8 @@ static void gather(struct vgpu_engine *e, uint32_t *values, uint32_t *area)
 
     build_area(e, a);
     vgpu_lock(v);
+    vgpu_note(v, vgpu_reg(v, R_CTX_TIMESTAMP, e->id, 0), sizeof(uint32_t));
+    vgpu_note(v, &e->ctx_loaded_ts, sizeof(e->ctx_loaded_ts));
     *vgpu_reg(v, R_HEAD, e->id, 0) = saved_head(e);
     *vgpu_reg(v, R_CTX_TIMESTAMP, e->id, 0) += (uint32_t)(engine_timestamp(v) - e->ctx_loaded_ts);
     e->ctx_loaded_ts = engine_timestamp(v);

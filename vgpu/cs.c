@@ -55,6 +55,13 @@ static struct cs_batch *current_batch(struct vgpu_engine *e)
     return e->level != CS_RING ? &e->batch[e->level] : NULL;
 }
 
+uint64_t cs_at(struct vgpu_engine *e)
+{
+    const struct cs_batch *b = current_batch(e);
+
+    return b ? b->addr : GT_BIT64(63) | e->ring.head;
+}
+
 bool cs_is_user(const struct vgpu_engine *e)
 {
     return e->wa == CS_WA_NONE && e->level != CS_RING && !e->batch[e->level].ggtt;
@@ -231,14 +238,46 @@ static enum cs_result fetch_command(struct vgpu_engine *e, int *id, unsigned *n)
     return *n > 1 ? read_stream(e, 1, e->cmd + 1, GT_MIN(*n, VGPU_CMD_MAX) - 1) : CS_OK;
 }
 
+/* One store, after all that the command did: a process that dies before it leaves a command that is executed again. */
 static void advance(struct vgpu_engine *e, unsigned n)
 {
     struct cs_batch *b = current_batch(e);
 
+    vgpu_order();
     if (b)
-        b->addr += 4u * n;
+        __atomic_store_n(&b->addr, b->addr + 4u * n, __ATOMIC_RELAXED);
     else
-        e->ring.head = (uint32_t)(((uint64_t)e->ring.head + 4u * n) % e->ring.size);
+        __atomic_store_n(&e->ring.head, (uint32_t)(((uint64_t)e->ring.head + 4u * n) % e->ring.size), __ATOMIC_RELAXED);
+    vgpu_order();
+}
+
+void cs_note_position(struct vgpu_engine *e)
+{
+    const size_t first = offsetof(struct vgpu_engine, ring);
+    const size_t end = offsetof(struct vgpu_engine, predicate) + sizeof(e->predicate);
+
+    if (!vgpu_undo_used(&e->undo))
+        vgpu_undo_add(&e->undo, e->v, (const uint8_t *)e + first, end - first);
+    e->tidy = true;
+}
+
+/* With the position, which would otherwise be committed apart. */
+void cs_note(struct vgpu_engine *e, const void *field, size_t size)
+{
+    cs_note_position(e);
+    vgpu_undo_add(&e->undo, e->v, field, size);
+}
+
+/* After the position is committed: what only mattered while the command could be executed again. */
+static void tidy(struct vgpu_engine *e, enum cs_result r)
+{
+    vgpu_undo_end(&e->undo);
+    if (r == CS_AGAIN || r == CS_WAIT)
+        return;
+    e->atomic.size = 0;
+    e->atomic.resumed = false;
+    e->scratch[VGPU_SCRATCH_PROGRESS] = 0;
+    e->tidy = false;
 }
 
 /* ---- execute */
@@ -256,6 +295,7 @@ static enum cs_result run_payload(struct vgpu_engine *e, int id, unsigned n)
         return CS_OK;
     e->exec.as = b && b->ggtt ? &e->ggtt : &e->ppgtt;
     e->exec.user = cs_is_user(e);
+    e->tidy = true;
     switch (ops->payload(e->v->host, &e->exec, id, e->cmd, GT_MIN(n, VGPU_CMD_MAX))) {
     case VGPU_PAYLOAD_DONE:
         return CS_OK;
@@ -315,6 +355,7 @@ enum cs_result cs_step(struct vgpu_engine *e)
     int id = -1;
 
     if (at_end(e, &r)) {
+        vgpu_undo_end(&e->undo);
         cs_publish(e);
         return r;
     }
@@ -325,6 +366,8 @@ enum cs_result cs_step(struct vgpu_engine *e)
     r = execute(e, id, n);
     if (r == CS_OK && !e->jumped)
         advance(e, n);
+    if (e->tidy)
+        tidy(e, r);
     if (r == CS_OK) {
         e->stats.commands++;
         e->waiting = false;

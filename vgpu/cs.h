@@ -19,6 +19,9 @@ struct cs_mi {
 };
 
 /* ---- helpers in cs.c */
+/* Before a command changes what its repetition would see changed: notes the position, and a field of the device. */
+void cs_note_position(struct vgpu_engine *e);
+void cs_note(struct vgpu_engine *e, const void *field, size_t size);
 bool cs_is_user(const struct vgpu_engine *e); /* the stream is unprivileged */
 /* Address space of an operand. NULL: an unprivileged stream asked for the GGTT; the command becomes a NOOP. */
 struct vgpu_as *cs_as(struct vgpu_engine *e, bool ggtt);

@@ -108,25 +108,64 @@ static bool apply(const struct atomic_op *a, uint64_t old, uint64_t *new)
     return true;
 }
 
+static void set_returned(struct atomic_op *a, uint64_t old, uint64_t new)
+{
+    a->returned[0] = (a->op & 0x1f) == OP_PREDEC ? new : old;
+}
+
+/* What is about to happen, for a process that has to find out whether it has. */
+static void note(struct vgpu_engine *e, const struct atomic_note *n)
+{
+    e->tidy = true;
+    e->atomic.size = 0;
+    vgpu_order();
+    e->atomic.at = n->at;
+    e->atomic.addr = n->addr;
+    e->atomic.old = n->old;
+    e->atomic.new = n->new;
+    vgpu_order();
+    e->atomic.size = n->size;
+    vgpu_order();
+}
+
+/* True when a killed process has carried this command out: the memory has its result. `now` is what it has. */
+static bool happened(struct vgpu_engine *e, const struct atomic_note *this, uint64_t now)
+{
+    const struct atomic_note *n = &e->atomic;
+    bool resumed = n->resumed && n->size == this->size && n->at == this->at && n->addr == this->addr;
+
+    e->atomic.resumed = false;
+    return resumed && n->old != n->new &&now == n->new;
+}
+
 static enum cs_result modify(struct vgpu_engine *e, struct vgpu_as *as, uint64_t addr, struct atomic_op *a)
 {
-    uint64_t old = 0, new = 0;
-    enum cs_result r = cs_fetch(e, as, addr, &old, a->size);
+    struct atomic_note n = {.at = cs_at(e), .addr = addr, .size = a->size};
+    enum cs_result r = cs_fetch(e, as, addr, &n.old, a->size);
 
     if (r != CS_OK)
         return r;
+    if (happened(e, &n, n.old)) {
+        set_returned(a, e->atomic.old, e->atomic.new);
+        return CS_OK;
+    }
     for (unsigned i = 0; i < TRIES_MAX; i++) {
-        if (!apply(a, old, &new))
+        uint64_t found = n.old;
+
+        if (!apply(a, n.old, &n.new))
             return cs_fault(e, "reserved atomic operation");
-        int swapped = vgpu_as_cas(as, addr, a->size, &old, new);
+        note(e, &n);
+        int swapped = vgpu_as_cas(as, addr, a->size, &found, n.new);
 
         if (swapped < 0)
             return cs_fault_mem(e, "atomic operation on unmapped memory", addr);
         if (swapped) {
-            a->returned[0] = (a->op & 0x1f) == OP_PREDEC ? new : old;
+            set_returned(a, n.old, n.new);
             return CS_OK;
         }
+        n.old = found;
     }
+    e->atomic.size = 0;
     return CS_AGAIN;
 }
 

@@ -45,6 +45,7 @@ enum cs_result mi_batch_buffer_start(struct vgpu_engine *e, const uint32_t *dw, 
         e->looped = true;
     if (e->level == CS_RING)
         e->stats.batches++;
+    cs_note_position(e);
     note_return(e, to, n);
     e->level = to;
     e->batch[to] = (struct cs_batch){.addr = addr, .end = UINT64_MAX, .ggtt = ggtt};
@@ -65,6 +66,7 @@ static void set_arbitration(struct vgpu_engine *e, bool on)
 /* The indirect context batch is followed by the per-context one, that by the ring. */
 void cs_leave_workaround(struct vgpu_engine *e)
 {
+    cs_note_position(e);
     if (e->wa == CS_WA_INDIRECT && e->wa_per_ctx) {
         e->wa = CS_WA_PER_CTX;
         cs_start_workaround(e, e->wa_per_ctx & ~63u, 0);
@@ -84,6 +86,7 @@ enum cs_result mi_batch_buffer_end(struct vgpu_engine *e, const uint32_t *dw, un
         cs_leave_workaround(e);
         e->jumped = true;
     } else if (e->level != CS_RING) {
+        cs_note_position(e);
         e->level--;
         e->jumped = true;
         if (e->level == CS_RING)
@@ -115,6 +118,7 @@ enum cs_result mi_conditional_batch_buffer_end(struct vgpu_engine *e, const uint
 
     if (value > dw[1])
         return CS_OK;
+    cs_note_position(e);
     e->level = CS_RING;
     e->predicate = 0;
     e->jumped = true;
@@ -192,6 +196,7 @@ enum cs_result mi_predicate(struct vgpu_engine *e, const uint32_t *dw, unsigned 
         cmp = state || cmp;
     else if (combine == COMBINE_XOR)
         cmp = state != cmp;
+    cs_note(e, result, sizeof(*result)); /* a combination must not be made twice */
     if (load == LOAD_LOAD || load == LOAD_LOADINV)
         *result = cmp != (load == LOAD_LOADINV);
     vgpu_unlock(e->v);

@@ -198,6 +198,7 @@ enum cs_result mi_math(struct vgpu_engine *e, const uint32_t *dw, unsigned n)
     bool ok = true;
 
     vgpu_lock(e->v);
+    cs_note(e, vgpu_reg(e->v, R_CS_GPR, e->id, 0), 2 * ALU_GPRS * sizeof(uint32_t));
     for (unsigned i = 1; i < n && ok; i++)
         ok = alu_step(&s, dw[i]);
     vgpu_unlock(e->v);

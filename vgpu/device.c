@@ -60,15 +60,31 @@ static int config_check(const struct vgpu_config *cfg, char *err, unsigned errsz
     return 0;
 }
 
+size_t vgpu_state_size(void)
+{
+    return VGPU_STATE_REGS + VGPU_MMIO_SIZE;
+}
+
+/* The state area, with the device at its start. */
+static struct vgpu *alloc_state(const struct vgpu_config *cfg)
+{
+    struct vgpu *v = cfg->state ? cfg->state : calloc(1, vgpu_state_size());
+
+    if (!v)
+        return NULL;
+    v->own_state = !cfg->state;
+    v->regs = (uint32_t *)(void *)((uint8_t *)v + VGPU_STATE_REGS);
+    return v;
+}
+
 static int alloc_storage(struct vgpu *v, char *err, unsigned errsz)
 {
-    v->regs = calloc(1, VGPU_MMIO_SIZE);
     v->gtt = v->cfg.gtt;
     if (!v->gtt) {
         v->gtt = calloc(1, VGPU_GTT_SIZE);
         v->own_gtt = true;
     }
-    if (v->regs && v->gtt && !vgpu_regs_init(v))
+    if (v->gtt && !vgpu_regs_init(v))
         return 0;
     snprintf(err, errsz, "out of memory");
     return -ENOMEM;
@@ -87,7 +103,7 @@ static void power_on(struct vgpu *v)
     vgpu_display_reset(v);
 }
 
-int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz)
+int vgpu_build(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz)
 {
     struct vgpu *v;
     int rc;
@@ -98,7 +114,7 @@ int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, uns
         return rc;
     if (reg_init(err, errsz) || cmd_init(err, errsz))
         return -EINVAL;
-    v = calloc(1, sizeof(*v));
+    v = alloc_state(cfg);
     if (!v) {
         snprintf(err, errsz, "out of memory");
         return -ENOMEM;
@@ -121,6 +137,15 @@ int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, uns
     return 0;
 }
 
+int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz)
+{
+    int rc = vgpu_build(out, cfg, err, errsz);
+
+    if (!rc)
+        vgpu_state_complete(*out);
+    return rc;
+}
+
 static void log_unknown(const struct vgpu *v)
 {
     for (unsigned i = 0; i < VGPU_UNKNOWN_ROWS; i++)
@@ -136,15 +161,20 @@ void vgpu_destroy(struct vgpu *v)
     if (v->own_gtt)
         free(v->gtt);
     free(v->gt_regs);
-    free(v->regs);
-    free(v);
+    v->id.magic = 0; /* nobody is to continue it */
+    if (v->own_state)
+        free(v);
 }
 
 void vgpu_reset(struct vgpu *v)
 {
+    v->resetting = true;
+    vgpu_order();
     vgpu_engine_reset_all(v);
     memset(v->gtt, 0, VGPU_GTT_SIZE);
     power_on(v);
+    vgpu_order();
+    v->resetting = false;
     if (gt_ratelimit_ok(&v->log_rl)) /* a guest can ask for resets as often as it likes */
         gt_info("device reset");
 }

@@ -12,6 +12,7 @@
 #include "vgpu/display.h"
 #include "vgpu/engine.h"
 #include "vgpu/mem.h"
+#include "vgpu/undo.h"
 #include "vgpu/vgpu.h"
 
 #define VGPU_FENCES       32
@@ -31,7 +32,17 @@ struct vgpu_unknown {
     uint64_t count; /* 0 = free row */
 };
 
+/* What a state area is; see vgpu_adopt. */
+struct vgpu_state_id {
+    uint64_t magic; /* written last: the device is complete */
+    uint64_t layout;
+    uint64_t size;
+};
+
+/* The first part of a state area (vgpu_state_size); the registers follow it at VGPU_STATE_REGS. Pointers are those of
+ * the process that made it. */
 struct vgpu {
+    struct vgpu_state_id id;
     const struct vgpu_ops *ops;
     void *host;
     struct vgpu_config cfg;
@@ -39,7 +50,10 @@ struct vgpu {
     const struct reg_ref **gt_regs; /* the registers that a full GDRST resets */
     unsigned gt_count;
     uint64_t *gtt; /* VGPU_GTT_SIZE bytes of PTEs */
-    bool own_gtt;
+    bool own_gtt, own_state;
+    bool resetting;         /* vgpu_reset is under way: it is to be done again when the process dies */
+    struct vgpu_undo undo;  /* of the section under the device lock */
+    uint64_t access_result; /* of the last trapped access */
     uint8_t pci[VGPU_CFG_SIZE];
     bool irq_level;                      /* master interrupt as last evaluated, for edges */
     bool irq_line;                       /* the INTx line */
@@ -55,6 +69,9 @@ struct vgpu {
     struct vgpu_engine engine[VGPU_ENGINES];
     struct vgpu_display display;
 };
+
+#define VGPU_STATE_PAGE 4096u
+#define VGPU_STATE_REGS ((sizeof(struct vgpu) + VGPU_STATE_PAGE - 1) & ~(size_t)(VGPU_STATE_PAGE - 1))
 
 /* ---- storage (locked) */
 static inline uint32_t *vgpu_reg(struct vgpu *v, enum reg_id id, unsigned unit, unsigned elem)
@@ -73,8 +90,23 @@ static inline void vgpu_lock(struct vgpu *v)
 }
 static inline void vgpu_unlock(struct vgpu *v)
 {
+    vgpu_undo_end(&v->undo);
     if (v->ops->unlock)
         v->ops->unlock(v->host);
+}
+
+/* ---- sections (undo.h) under the device lock */
+/* Notes a field of the device before it is changed. */
+static inline void vgpu_note(struct vgpu *v, const void *field, size_t size)
+{
+    vgpu_undo_add(&v->undo, v, field, size);
+}
+/* Ends the section of a trapped access: it will not be carried out again. Returns result. */
+static inline uint64_t vgpu_access_end(struct vgpu *v, uint64_t result)
+{
+    v->access_result = result;
+    vgpu_undo_set(&v->undo, ((v->undo.word >> 32) + 1) << 32);
+    return result;
 }
 
 /* ---- register handlers, joined to rows by the ids of handlers.def; see there (locked) */
@@ -120,6 +152,7 @@ void vgpu_irq_port(struct vgpu *v, uint32_t bits);                  /* GEN8_DE_P
 void vgpu_irq_pch(struct vgpu *v, uint32_t bits);                   /* SDEIIR */
 void vgpu_irq_eval(struct vgpu *v);
 void vgpu_irq_reset(struct vgpu *v);
+void vgpu_irq_resume(struct vgpu *v); /* tells level and edge afresh */
 
 /* ---- mem.c (locked): the GTT half of BAR0; off and size are inside it */
 uint64_t vgpu_gtt_read(struct vgpu *v, uint32_t off, unsigned size);
@@ -127,9 +160,15 @@ void vgpu_gtt_write(struct vgpu *v, uint32_t off, unsigned size, uint64_t val);
 
 /* ---- pci.c, fence.c, power.c, pvinfo.c: back to power-on state (locked) */
 void vgpu_pci_reset(struct vgpu *v);
+void vgpu_pci_adopt(struct vgpu *v, const uint8_t old[VGPU_CFG_SIZE]); /* the guest's writes, from any bytes */
 void vgpu_fence_reset(struct vgpu *v);
 void vgpu_power_reset(struct vgpu *v);
 void vgpu_pvinfo_reset(struct vgpu *v);
+
+/* ---- device.c, adopt.c */
+/* vgpu_create, but for the mark that makes the state one that can be adopted. */
+int vgpu_build(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz);
+void vgpu_state_complete(struct vgpu *v);
 
 /* ---- engine.c / display.c: parts' life cycle, called by device.c */
 void vgpu_engine_init(struct vgpu *v);

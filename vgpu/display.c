@@ -31,6 +31,13 @@ void vgpu_display_changed(struct vgpu *v, unsigned pipe)
         v->ops->scanout_changed(v->host, pipe);
 }
 
+void vgpu_pipe_note(struct vgpu *v, unsigned pipe)
+{
+    const struct vgpu_pipe *p = &v->display.pipe[pipe];
+
+    vgpu_note(v, p, offsetof(struct vgpu_pipe, clock) + sizeof(p->clock));
+}
+
 static void kick(struct vgpu *v)
 {
     if (v->ops->display_kick)
@@ -60,6 +67,7 @@ static void pipe_on(struct vgpu *v, unsigned pipe)
     struct vgpu_pipe *p = &v->display.pipe[pipe];
     struct vgpu_timing t;
 
+    vgpu_pipe_note(v, pipe);
     vgpu_timing_read(v, pipe, &t);
     vgpu_clock_start(&p->clock, &t, vgpu_display_now(v));
     p->on = true;
@@ -72,6 +80,7 @@ static void pipe_off(struct vgpu *v, unsigned pipe)
     struct vgpu_pipe *p = &v->display.pipe[pipe];
     bool changed;
 
+    vgpu_pipe_note(v, pipe);
     p->clock.count_base = vgpu_clock_frames(&p->clock, vgpu_display_now(v));
     p->on = false;
     vgpu_planes_latch(v, pipe, &changed);
@@ -107,6 +116,7 @@ static void pipe_events(struct vgpu *v, unsigned pipe, uint64_t now)
     uint64_t due = vgpu_clock_vblanks(&p->clock, now);
     if (due <= p->clock.handled)
         return;
+    vgpu_pipe_note(v, pipe);
     v->stats.vblanks[pipe] += due - p->clock.handled;
     p->clock.handled = due;
     retime(v, pipe, now);
@@ -173,6 +183,7 @@ void reg_write_TRANS_DDI_FUNC(struct vgpu *v, const struct reg_ref *ref, uint32_
     /* Another port: the picture may be another head's now. */
     uint64_t now = vgpu_display_now(v);
 
+    vgpu_pipe_note(v, ref->unit);
     pipe_events(v, ref->unit, now);
     retime(v, ref->unit, now);
     vgpu_display_changed(v, ref->unit);
@@ -219,6 +230,7 @@ static uint32_t *precise_entry(struct vgpu *v, unsigned pipe)
     uint32_t *index = vgpu_reg(v, R_PREC_PAL_INDEX, 0, pipe);
     uint32_t *entry = &v->display.pipe[pipe].precise[*index & PREC_PAL_INDEX_MASK];
 
+    vgpu_note(v, index, sizeof(*index));
     if (*index & PREC_PAL_AUTO_INCR)
         *index = (*index & ~PREC_PAL_INDEX_MASK) | ((*index + 1) & PREC_PAL_INDEX_MASK);
     return entry;

@@ -12,6 +12,10 @@
 
 #define VGPU_PLANES          3    /* universal planes of a pipe */
 #define VGPU_PRECISE_PALETTE 1024 /* entries of a pipe's 10-bit gamma memory */
+#define VGPU_FRAME_MIN_NS    (UINT64_C(1000000000) / 240)
+#define VGPU_FRAME_MAX_NS    UINT64_C(1000000000)
+#define VGPU_LINES_MAX       8192u  /* i915_reg.h VTOTAL: 13 bits */
+#define VGPU_GMBUS_MAX       0x1ffu /* bytes of one transfer */
 
 /* How long a pipe's frame is, and where in it the vertical blank starts: from the transcoder and its PLL. */
 struct vgpu_timing {
@@ -40,11 +44,12 @@ struct vgpu_cursor_regs {
 };
 
 struct vgpu_pipe {
+    /* on to clock: what a vblank changes, noted as a whole (vgpu_pipe_note) */
     bool on;
-    struct vgpu_clock clock;
-    uint32_t flips;       /* PIPE_FLIPCOUNT */
-    uint8_t planes_armed; /* bit n: armed_plane[n] waits for the vblank */
     bool cursor_armed;
+    uint8_t planes_armed; /* bit n: armed_plane[n] waits for the vblank */
+    uint32_t flips;       /* PIPE_FLIPCOUNT */
+    struct vgpu_clock clock;
     struct vgpu_plane_regs plane[VGPU_PLANES], armed_plane[VGPU_PLANES];
     struct vgpu_cursor_regs cursor, armed_cursor;
     uint32_t precise[VGPU_PRECISE_PALETTE]; /* behind PREC_PAL_INDEX and PREC_PAL_DATA */
@@ -93,6 +98,7 @@ struct vgpu_display {
 
 /* ---- timing.c (locked, pure functions of registers, clock and time) */
 void vgpu_timing_read(struct vgpu *v, unsigned pipe, struct vgpu_timing *t);
+uint32_t vgpu_timing_mhz(uint64_t frame_ns);
 /* Starts the clock so that the first line of the picture is scanned at `now`. */
 void vgpu_clock_start(struct vgpu_clock *c, const struct vgpu_timing *t, uint64_t now);
 /* Frame counter at `now`; it steps at the start of each vblank. */
@@ -105,6 +111,7 @@ uint64_t vgpu_clock_last(const struct vgpu_clock *c, uint64_t now);
 uint64_t vgpu_clock_next(const struct vgpu_clock *c);
 
 /* ---- display.c (locked) */
+void vgpu_pipe_note(struct vgpu *v, unsigned pipe); /* before a change of its clock or of what is armed */
 uint64_t vgpu_display_now(struct vgpu *v);
 void vgpu_display_changed(struct vgpu *v, unsigned pipe); /* tells the host that what is shown changed */
 /* The head that pipe `pipe` drives, or -1. */
@@ -125,6 +132,8 @@ bool vgpu_crc_work(struct vgpu *v);
 bool vgpu_mode_ok(const struct vgpu_mode *mode);
 void vgpu_heads_init(struct vgpu *v);
 void vgpu_heads_reset(struct vgpu *v); /* registers show what is plugged in */
+/* A head as a killed process left it; an illegal mode leaves the configured one. */
+void vgpu_head_adopt(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
 void vgpu_gmbus_reset(struct vgpu *v);
 
 #endif

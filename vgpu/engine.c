@@ -22,7 +22,6 @@
 #define FAULT_VALID        GT_BIT(0)
 #define FAULT_ENGINE_SHIFT 12
 
-#define CSB_ENTRIES 6
 /* Dwords of the hardware status page: i915 I915_HWS_CSB_BUF0_INDEX, I915_HWS_CSB_WRITE_INDEX. */
 #define HWS_CSB_BUF   0x10
 #define HWS_CSB_WRITE 0x1f
@@ -71,38 +70,85 @@ unmapped:
                  (uint32_t)hws);
 }
 
-/* The user interrupt that is due, as a bit to raise now. */
-static uint32_t take_user_irq(struct vgpu_engine *e)
+/* Raises interrupts, and the user interrupt that is due with them; that one is forgotten only when it is out. */
+static void raise_due(struct vgpu_engine *e, uint32_t bits)
 {
-    uint32_t bit = e->user_irq ? IRQ_USER : 0;
-
+    if (e->user_irq)
+        bits |= IRQ_USER;
+    if (bits)
+        vgpu_irq_gt(e->v, e->id, bits);
+    vgpu_order();
     e->user_irq = 0;
-    return bit;
 }
 
-/* Tells the driver of a context switch. */
-static void csb_event(struct vgpu_engine *e, uint32_t status, uint32_t ctx_id)
+/* ---- context switches (locked) */
+
+void engine_switch_state(struct vgpu_engine *e)
 {
+    const struct engine_switch *s = &e->change;
     uint32_t *ptr = vgpu_reg(e->v, R_CONTEXT_STATUS_PTR, e->id, 0);
-    unsigned last = *ptr & CSB_PTR_WRITE;
-    unsigned slot = last < CSB_ENTRIES - 1 ? last + 1 : 0;
 
-    *ptr = (*ptr & ~CSB_PTR_WRITE) | slot;
-    e->last_switch = status;
-    csb_store(e, slot, status, ctx_id);
-    vgpu_irq_gt(e->v, e->id, IRQ_CONTEXT_SWITCH | take_user_irq(e));
+    e->current[0] = s->current[0];
+    e->current[1] = s->current[1];
+    e->element = s->element;
+    e->state = (enum engine_state)s->state;
+    if (s->taken) {
+        e->pending = false;
+        e->deferred = false;
+        attention_clear(e, ATTN_PENDING);
+    }
+    if (e->state != ENGINE_RUN)
+        e->ctx_loaded = false;
+    *ptr = (*ptr & ~CSB_PTR_WRITE) | s->slot;
+    e->last_switch = s->status;
 }
 
-/* ---- taking up execlists (locked) */
-
-static void take_pending(struct vgpu_engine *e)
+/* Tells the driver. */
+static void switch_tell(struct vgpu_engine *e)
 {
-    e->current[0] = e->queued[0];
-    e->current[1] = e->queued[1];
-    e->element = 0;
-    e->pending = false;
-    e->deferred = false;
-    attention_clear(e, ATTN_PENDING);
+    const struct engine_switch *s = &e->change;
+
+    csb_store(e, s->slot, s->status, s->id);
+    raise_due(e, IRQ_CONTEXT_SWITCH);
+}
+
+static void switch_step(struct vgpu_engine *e, enum switch_step step)
+{
+    vgpu_order();
+    __atomic_store_n(&e->change.step, step, __ATOMIC_RELAXED);
+    vgpu_order();
+}
+
+/* Goes on in this state with this element: of the waiting execlist, or of the one that runs. */
+static void engine_change(struct vgpu_engine *e, enum engine_state state, unsigned element, bool take, uint32_t status)
+{
+    const struct ctx_desc *list = take ? e->queued : e->current;
+    unsigned last = vgpu_reg_get(e->v, R_CONTEXT_STATUS_PTR, e->id) & CSB_PTR_WRITE;
+
+    e->change = (struct engine_switch){
+        .state = state,
+        .element = element,
+        .current = {list[0], list[1]},
+        .taken = take,
+        .slot = last < VGPU_CSB_ENTRIES - 1 ? last + 1 : 0,
+        .status = status,
+        .id = e->state == ENGINE_IDLE ? list[element].hi : running(e)->hi,
+    };
+    switch_step(e, SWITCH_DO);
+    engine_switch_state(e);
+    switch_tell(e);
+    switch_step(e, SWITCH_NONE);
+}
+
+/* What a killed process had not told, or not certainly. */
+static void switch_finish(struct vgpu_engine *e)
+{
+    vgpu_lock(e->v);
+    if (e->change.step != SWITCH_NONE) {
+        switch_tell(e);
+        switch_step(e, SWITCH_NONE);
+    }
+    vgpu_unlock(e->v);
 }
 
 static bool is_lite_restore(const struct vgpu_engine *e)
@@ -115,23 +161,15 @@ static bool is_lite_restore(const struct vgpu_engine *e)
 /* The ring tail is read before the event is sent: the driver may change the image as soon as it knows. */
 static void lite_restore(struct vgpu_engine *e)
 {
-    uint32_t old_id = running(e)->hi;
-
     context_reload_tail(e);
-    take_pending(e);
     e->stats.lite_restores++;
-    csb_event(e, CSB_PREEMPTED | CSB_LITE_RESTORE, old_id);
+    engine_change(e, ENGINE_RUN, 0, true, CSB_PREEMPTED | CSB_LITE_RESTORE);
 }
 
 static void preempt(struct vgpu_engine *e)
 {
-    uint32_t old_id = running(e)->hi;
-
-    take_pending(e);
     e->stats.preemptions++;
-    e->ctx_loaded = false;
-    e->state = ENGINE_LOAD;
-    csb_event(e, CSB_PREEMPTED, old_id);
+    engine_change(e, ENGINE_LOAD, 0, true, CSB_PREEMPTED);
 }
 
 /* ---- steps of the run loop (free) */
@@ -142,11 +180,8 @@ static bool engine_begin(struct vgpu_engine *e)
     vgpu_lock(e->v);
     bool go = e->pending && !(attention(e) & ATTN_ABORT);
 
-    if (go) {
-        take_pending(e);
-        e->state = ENGINE_LOAD;
-        csb_event(e, CSB_IDLE_ACTIVE, running(e)->hi);
-    }
+    if (go)
+        engine_change(e, ENGINE_LOAD, 0, true, CSB_IDLE_ACTIVE);
     vgpu_unlock(e->v);
     return go;
 }
@@ -194,7 +229,6 @@ static void engine_hang(struct vgpu_engine *e)
 {
     vgpu_lock(e->v);
     if (!(attention(e) & ATTN_ABORT)) {
-        e->state = ENGINE_HUNG;
         e->stats.hangs++;
         e->stats.faults += e->fault_mem;
         *vgpu_reg(e->v, R_INSTDONE, e->id, 0) = 0;
@@ -206,6 +240,8 @@ static void engine_hang(struct vgpu_engine *e)
             report_page_fault(e);
         else
             report_illegal(e);
+        vgpu_order(); /* a process that dies before this faults, and reports, again */
+        e->state = ENGINE_HUNG;
     }
     vgpu_unlock(e->v);
 }
@@ -257,8 +293,6 @@ static bool engine_switch(struct vgpu_engine *e)
 /* The ring is empty: the context is done, unless the driver added to it meanwhile. */
 static void engine_complete(struct vgpu_engine *e)
 {
-    uint32_t id = running(e)->hi;
-
     context_save(e);
     vgpu_lock(e->v);
     if (attention(e) & ATTN_ABORT) {
@@ -269,14 +303,9 @@ static void engine_complete(struct vgpu_engine *e)
         else
             preempt(e);
     } else if (e->element == 0 && (e->current[1].lo & CTX_DESC_VALID)) {
-        e->ctx_loaded = false;
-        e->element = 1;
-        e->state = ENGINE_LOAD;
-        csb_event(e, CSB_COMPLETE | CSB_ELEMENT_SWITCH, id);
+        engine_change(e, ENGINE_LOAD, 1, false, CSB_COMPLETE | CSB_ELEMENT_SWITCH);
     } else {
-        e->ctx_loaded = false;
-        e->state = ENGINE_IDLE;
-        csb_event(e, CSB_COMPLETE | CSB_ACTIVE_IDLE, id);
+        engine_change(e, ENGINE_IDLE, e->element, false, CSB_COMPLETE | CSB_ACTIVE_IDLE);
     }
     vgpu_unlock(e->v);
 }
@@ -288,10 +317,14 @@ static void engine_complete(struct vgpu_engine *e)
  */
 static void user_irq_due(struct vgpu_engine *e)
 {
-    if (!e->user_irq || --e->user_irq)
+    if (!e->user_irq)
         return;
+    if (e->user_irq > 1) {
+        e->user_irq--;
+        return;
+    }
     vgpu_lock(e->v);
-    vgpu_irq_gt(e->v, e->id, IRQ_USER);
+    raise_due(e, 0);
     vgpu_unlock(e->v);
 }
 
@@ -376,13 +409,14 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     }
     vgpu_as_flush(&e->ggtt);
     vgpu_as_flush(&e->ppgtt);
+    if (e->change.step != SWITCH_NONE)
+        switch_finish(e);
     e->progress = false;
     e->looped = false;
     enum vgpu_run result = engine_loop(e, budget ? budget : 1);
 
     vgpu_lock(v);
-    if (e->user_irq)
-        vgpu_irq_gt(v, engine, take_user_irq(e));
+    raise_due(e, 0);
     publish_stats(e);
     vgpu_unlock(v);
     attention_clear(e, ATTN_LEAVE);
@@ -428,6 +462,10 @@ static void engine_forget(struct vgpu_engine *e)
     e->waiting = false;
     e->user_irq = 0;
     e->arbitration = true;
+    e->change.step = SWITCH_NONE;
+    e->atomic = (struct atomic_note){0};
+    vgpu_undo_end(&e->undo);
+    e->tidy = false;
     memset(e->current, 0, sizeof(e->current));
     memset(e->queued, 0, sizeof(e->queued));
     memset(&e->ring, 0, sizeof(e->ring));
@@ -457,6 +495,7 @@ void vgpu_engine_reset(struct vgpu *v, unsigned engine)
     struct vgpu_engine *e = &v->engine[engine];
 
     attention_set(e, ATTN_ABORT);
+    vgpu_undo_end(&v->undo); /* waiting gives the lock away; a reset that is cut off is asked for again */
     if (v->ops->quiesce)
         v->ops->quiesce(v->host, engine);
     e->stats.resets++;

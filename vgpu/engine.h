@@ -14,6 +14,7 @@
 
 #include "vgpu/desc/regs.h"
 #include "vgpu/mem.h"
+#include "vgpu/undo.h"
 #include "vgpu/vgpu.h"
 
 #define VGPU_CMD_MAX        1040u /* dwords of one command that are copied (the longest MI command has 1025) */
@@ -21,6 +22,7 @@
 #define USER_IRQ_DELAY      8u    /* commands that a user interrupt may wait for the context switch event */
 #define VGPU_SCRATCH_DWORDS 32    /* of the backend, see exec.h */
 #define VGPU_IMAGE_DWORDS   1024u
+#define VGPU_CSB_ENTRIES    6u   /* context status buffer */
 #define VGPU_IMAGE_SLOTS    512u /* register slots of one image page: a pair each */
 
 enum engine_state {
@@ -66,6 +68,31 @@ struct ctx_slot {
     uint16_t reg;   /* index in ctx_reg */
 };
 
+/*
+ * A context switch and its event. The guest sees the event in its memory at once, so a switch cannot be taken back: it
+ * is written down here, `step` last, before any of it is done; and what is written here can be done twice.
+ */
+enum switch_step {
+    SWITCH_NONE,
+    SWITCH_DO,   /* run state and registers, then the event */
+    SWITCH_TELL, /* the event: left by a killed process */
+};
+struct engine_switch {
+    uint32_t step;
+    uint32_t state, element;    /* of the engine afterwards */
+    struct ctx_desc current[2]; /* the same */
+    uint32_t taken;             /* the waiting execlist is the current one afterwards */
+    uint32_t slot, status, id;  /* the event */
+};
+
+/* A read-modify-write of guest memory that is under way: whether it has happened can be seen from the memory. */
+struct atomic_note {
+    uint64_t at; /* cs_at() of the command */
+    uint64_t addr, old, new;
+    uint32_t size; /* bytes; 0: none */
+    bool resumed;  /* left by a killed process: the command that comes first looks at it */
+};
+
 struct vgpu_exec {
     struct vgpu *v;
     unsigned engine;
@@ -90,6 +117,7 @@ struct vgpu_engine {
     uint32_t last_switch; /* CSB status of the last switch */
     bool ctx_loaded;      /* CTX_TIMESTAMP counts */
     uint64_t ctx_loaded_ts;
+    struct engine_switch change;
     struct vgpu_engine_stats stats; /* since the last publication in vgpu_stats */
 
     /* between the two */
@@ -101,22 +129,27 @@ struct vgpu_engine {
     /* engine thread */
     struct vgpu_as ggtt, ppgtt;
     struct vgpu_exec exec;
+    struct vgpu_undo undo; /* of the command */
+    /* The position: ring to predicate. Stepping over a command is one store; what changes more notes all of it first
+     * (cs_note_position). */
     struct cs_ring ring;
     struct cs_batch batch[CS_LEVELS]; /* [CS_RING] unused */
     unsigned level;
     enum cs_workaround wa;
     struct cs_batch wa_batch;
     uint32_t wa_per_ctx;      /* BB_PER_CTX_PTR when valid */
+    unsigned predicate;       /* MI_SET_PREDICATE mode */
     unsigned wa_commands;     /* executed in workaround batches since the load */
     _Atomic bool arbitration; /* MI_ARB_ON_OFF */
     bool deferred;            /* an execlist came while arbitration was off */
     bool jumped;              /* the command set the position itself */
+    bool tidy;                /* the command leaves a log, a note or its progress, to be cleared when it is done */
     bool progress;            /* this slice wrote memory or a register */
     bool looped;              /* this slice jumped backwards */
     bool waiting;             /* MI_SEMAPHORE_WAIT has reported that it waits */
     unsigned user_irq;        /* commands until a user interrupt that is due goes out; 0: none is due */
-    unsigned predicate;       /* MI_SET_PREDICATE mode */
-    const char *fault;        /* why a command was refused */
+    struct atomic_note atomic;
+    const char *fault; /* why a command was refused */
     uint64_t fault_addr;
     bool fault_mem; /* the fault is a page fault, not an illegal instruction */
     uint32_t scratch[VGPU_SCRATCH_DWORDS];
@@ -174,10 +207,16 @@ enum cs_result cs_step(struct vgpu_engine *e);
 void cs_start(struct vgpu_engine *e);
 /* Enters a context workaround batch in the GGTT; size 0: it ends with MI_BATCH_BUFFER_END. */
 void cs_start_workaround(struct vgpu_engine *e, uint64_t addr, uint32_t size);
+/* The position as one number, which tells the commands of a context apart. */
+uint64_t cs_at(struct vgpu_engine *e);
 /* Publishes the position for register reads. */
 void cs_publish(struct vgpu_engine *e);
 enum cs_result cs_fault(struct vgpu_engine *e, const char *why);
 enum cs_result cs_fault_mem(struct vgpu_engine *e, const char *why, uint64_t addr);
+
+/* ---- engine.c (locked) */
+/* The part of e->change that is not told to the driver. */
+void engine_switch_state(struct vgpu_engine *e);
 
 /* ---- engine_regs.c */
 uint64_t engine_timestamp(struct vgpu *v);

@@ -25,6 +25,8 @@ static void submit(struct vgpu_engine *e)
     }
     if (e->pending)
         GT_GUEST_LOG(&e->v->log_rl, "%s: execlist replaced before it was taken up", engine_table[e->id].name);
+    vgpu_note(e->v, e->queued, sizeof(e->queued));
+    vgpu_note(e->v, &e->pending, sizeof(e->pending));
     e->queued[0] = first;
     e->queued[1] = (struct ctx_desc){.lo = e->elsp[1], .hi = e->elsp[0]};
     e->pending = true;
@@ -39,6 +41,7 @@ void reg_write_ELSP(struct vgpu *v, const struct reg_ref *ref, uint32_t old, uin
     struct vgpu_engine *e = &v->engine[ref->unit];
 
     (void)old;
+    vgpu_note(v, &e->elsp_count, sizeof(e->elsp_count));
     e->elsp[e->elsp_count++] = val;
     if (e->elsp_count == GT_ARRAY_SIZE(e->elsp)) {
         e->elsp_count = 0;

@@ -29,6 +29,11 @@ uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)
     return x->v->engine[x->engine].scratch;
 }
 
+uint64_t vgpu_exec_position(const struct vgpu_exec *x)
+{
+    return cs_at(&x->v->engine[x->engine]);
+}
+
 unsigned vgpu_exec_engine(const struct vgpu_exec *x)
 {
     return x->engine;

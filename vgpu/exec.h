@@ -25,6 +25,11 @@ uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write);
 bool vgpu_exec_stop(const struct vgpu_exec *x);
 /* 32 dwords that belong to the context and are saved and restored with its image (the blitter's setup state). */
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x);
+/* The dword of them that tells how far the command has come; 0 again as soon as the command is done. A command that is
+ * continued (VGPU_PAYLOAD_AGAIN, and after the death of the process) finds it as it left it. */
+#define VGPU_SCRATCH_PROGRESS 30
+/* Where the command is in its stream. With the command's dwords it tells whose progress that is. */
+uint64_t vgpu_exec_position(const struct vgpu_exec *x);
 unsigned vgpu_exec_engine(const struct vgpu_exec *x);
 /* Register access with command-streamer rights (takes the device lock). */
 uint32_t vgpu_exec_reg_read(struct vgpu_exec *x, uint32_t off);

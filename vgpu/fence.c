@@ -77,7 +77,7 @@ static unsigned step_of(uint64_t off, unsigned size)
     return off % size ? 1 : size;
 }
 
-uint64_t vgpu_aperture_read(struct vgpu *v, uint64_t off, unsigned size)
+static uint64_t bar2_read(struct vgpu *v, uint64_t off, unsigned size)
 {
     uint8_t bytes[8];
     uint64_t val = 0, gpa;
@@ -94,7 +94,7 @@ uint64_t vgpu_aperture_read(struct vgpu *v, uint64_t off, unsigned size)
     return val;
 }
 
-void vgpu_aperture_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
+static void bar2_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
 {
     uint8_t bytes[8];
     uint64_t gpa;
@@ -108,4 +108,15 @@ void vgpu_aperture_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t v
     for (unsigned i = 0; i < size; i += step)
         if (aperture_gpa(v, (uint32_t)off + i, &gpa))
             (void)v->ops->mem_write(v->host, gpa, bytes + i, step);
+}
+
+uint64_t vgpu_aperture_read(struct vgpu *v, uint64_t off, unsigned size)
+{
+    return vgpu_access_end(v, bar2_read(v, off, size));
+}
+
+void vgpu_aperture_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
+{
+    bar2_write(v, off, size, val);
+    vgpu_access_end(v, 0);
 }

@@ -78,6 +78,14 @@ static void set_status(struct vgpu *v, uint32_t bits)
     *status = (*status & ST_IN_USE) | bits;
 }
 
+/* Every access moves the transfer on. */
+static void note(struct vgpu *v)
+{
+    vgpu_note(v, &v->display.gmbus, sizeof(v->display.gmbus));
+    vgpu_note(v, vgpu_reg(v, R_GMBUS2, 0, 0), sizeof(uint32_t));
+    vgpu_note(v, vgpu_reg(v, R_GMBUS3, 0, 0), sizeof(uint32_t));
+}
+
 static void bus_stop(struct vgpu *v)
 {
     struct vgpu_gmbus *g = &v->display.gmbus;
@@ -201,6 +209,7 @@ void reg_write_GMBUS(struct vgpu *v, const struct reg_ref *ref, uint32_t old, ui
     struct vgpu_gmbus *g = &v->display.gmbus;
 
     (void)old;
+    note(v);
     if (ref->row == &reg_table[R_GMBUS0] && !GMBUS0_PIN(val))
         bus_stop(v);
     else if (ref->row == &reg_table[R_GMBUS1])
@@ -212,6 +221,7 @@ void reg_write_GMBUS(struct vgpu *v, const struct reg_ref *ref, uint32_t old, ui
 
 uint32_t reg_read_GMBUS(struct vgpu *v, const struct reg_ref *ref, uint32_t stored)
 {
+    note(v);
     if (ref->row == &reg_table[R_GMBUS3])
         return data_read(v);
     if (ref->row == &reg_table[R_GMBUS2])

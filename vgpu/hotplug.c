@@ -43,6 +43,14 @@ void vgpu_heads_init(struct vgpu *v)
     }
 }
 
+void vgpu_head_adopt(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode)
+{
+    if (vgpu_mode_ok(mode))
+        set_mode(v, head, mode);
+    v->display.head[head].connected = connected;
+    show_live(v, head);
+}
+
 void vgpu_heads_reset(struct vgpu *v)
 {
     for (unsigned head = 0; head < VGPU_HEADS; head++)
@@ -58,6 +66,8 @@ int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vg
 
     if (h->connected == connected && same_mode)
         return 0;
+    vgpu_note(v, &h->mode, sizeof(h->mode));
+    vgpu_note(v, &h->connected, sizeof(h->connected));
     if (!same_mode)
         set_mode(v, head, mode);
     h->connected = connected;
@@ -66,6 +76,7 @@ int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vg
         *vgpu_reg(v, R_PCH_PORT_HOTPLUG, 0, 0) |= HOTPLUG_LONG(head);
         vgpu_irq_pch(v, SDE_PORT(head));
     }
+    vgpu_undo_end(&v->undo);
     return 0;
 }
 

@@ -131,6 +131,16 @@ void vgpu_irq_pch(struct vgpu *v, uint32_t bits)
     raise(v, BANK_PCH, bits);
 }
 
+/* What the guest last saw of the line, and whether it was told of all that is pending, died with the process. */
+void vgpu_irq_resume(struct vgpu *v)
+{
+    bool level = (vgpu_reg_get(v, R_GEN8_MASTER_IRQ, 0) & MASTER_ENABLE) && pending_sources(v);
+
+    v->irq_level = false;
+    v->irq_line = !level;
+    vgpu_irq_eval(v);
+}
+
 void vgpu_irq_reset(struct vgpu *v)
 {
     for (unsigned i = 0; i < VGPU_IRQ_BANKS; i++)
@@ -146,6 +156,7 @@ void reg_write_IRQ_REG(struct vgpu *v, const struct reg_ref *ref, uint32_t old, 
             continue;
         uint32_t again = old & ~val & v->irq_queued[i];
 
+        vgpu_note(v, &v->irq_queued[i], sizeof(v->irq_queued[i]));
         v->irq_queued[i] &= ~again;
         v->regs[ref->off / 4] |= again;
     }

@@ -74,8 +74,11 @@ static void store(struct vgpu *v, const struct reg_ref *ref, uint32_t val, uint3
 {
     const struct reg_desc *row = ref->row;
     uint32_t old = v->regs[ref->off / 4];
+    write_handler fn = handlers[row->handler].write;
     uint32_t now;
 
+    if (fn || row->w1c) /* other stores come out the same when they are repeated */
+        vgpu_note(v, &v->regs[ref->off / 4], sizeof(old));
     if (row->flags & REG_MASKED) {
         /* A bit changes when its own lane and the lane of its mask bit are both written; no access narrower than a
          * dword can carry both. */
@@ -91,9 +94,6 @@ static void store(struct vgpu *v, const struct reg_ref *ref, uint32_t val, uint3
         now &= ~(val & lanes & row->w1c);
     }
     v->regs[ref->off / 4] = now;
-
-    write_handler fn = handlers[row->handler].write;
-
     if (fn)
         fn(v, ref, old, now);
 }
@@ -255,7 +255,7 @@ static void regs_write(struct vgpu *v, uint32_t off, unsigned size, uint64_t val
         write_dword(v, at, to_dword(val, at, off), lanes_of(at, off, size), VGPU_FROM_CPU);
 }
 
-uint64_t vgpu_mmio_read(struct vgpu *v, uint64_t off, unsigned size)
+static uint64_t bar0_read(struct vgpu *v, uint64_t off, unsigned size)
 {
     if (!access_ok(off, size, VGPU_BAR0_SIZE))
         return 0;
@@ -267,7 +267,7 @@ uint64_t vgpu_mmio_read(struct vgpu *v, uint64_t off, unsigned size)
     return regs_read(v, (uint32_t)off, size);
 }
 
-void vgpu_mmio_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
+static void bar0_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
 {
     if (!access_ok(off, size, VGPU_BAR0_SIZE))
         return;
@@ -278,6 +278,17 @@ void vgpu_mmio_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
     }
     v->stats.mmio_writes++;
     regs_write(v, (uint32_t)off, size, val);
+}
+
+uint64_t vgpu_mmio_read(struct vgpu *v, uint64_t off, unsigned size)
+{
+    return vgpu_access_end(v, bar0_read(v, off, size));
+}
+
+void vgpu_mmio_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
+{
+    bar0_write(v, off, size, val);
+    vgpu_access_end(v, 0);
 }
 
 /*
@@ -307,7 +318,7 @@ static bool io_target(const struct vgpu *v, uint64_t *off)
     }
 }
 
-uint64_t vgpu_io_read(struct vgpu *v, uint64_t off, unsigned size)
+static uint64_t bar4_read(struct vgpu *v, uint64_t off, unsigned size)
 {
     uint64_t target;
 
@@ -316,11 +327,11 @@ uint64_t vgpu_io_read(struct vgpu *v, uint64_t off, unsigned size)
     if (off + size <= IO_DATA)
         return from_dword(v->io_index & lanes_of(IO_INDEX, off, size), IO_INDEX, off);
     if (off >= IO_DATA)
-        return io_target(v, &target) ? vgpu_mmio_read(v, target + off - IO_DATA, size) : 0;
+        return io_target(v, &target) ? bar0_read(v, target + off - IO_DATA, size) : 0;
     return 0;
 }
 
-void vgpu_io_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
+static void bar4_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
 {
     uint64_t target;
 
@@ -331,6 +342,17 @@ void vgpu_io_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
 
         v->io_index = (v->io_index & ~lanes) | (to_dword(val, IO_INDEX, off) & lanes);
     } else if (off >= IO_DATA && io_target(v, &target)) {
-        vgpu_mmio_write(v, target + off - IO_DATA, size, val);
+        bar0_write(v, target + off - IO_DATA, size, val);
     }
+}
+
+uint64_t vgpu_io_read(struct vgpu *v, uint64_t off, unsigned size)
+{
+    return vgpu_access_end(v, bar4_read(v, off, size));
+}
+
+void vgpu_io_write(struct vgpu *v, uint64_t off, unsigned size, uint64_t val)
+{
+    bar4_write(v, off, size, val);
+    vgpu_access_end(v, 0);
 }

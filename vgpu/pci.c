@@ -1,6 +1,7 @@
 /*
  * PCI configuration space of the device. What a guest can change is a table; everything else is constant. Any size and
- * offset is handled byte by byte, so odd accesses need no thought.
+ * offset is handled byte by byte, so odd accesses need no thought. Accesses can be repeated without harm, so they are
+ * not counted (vgpu_access_count).
  */
 #include <string.h>
 
@@ -151,23 +152,30 @@ uint32_t vgpu_cfg_read(struct vgpu *v, uint32_t off, unsigned size)
     return val;
 }
 
+/* A configuration byte after a write. */
+static uint8_t written_byte(const struct vgpu *v, uint32_t off, uint8_t val)
+{
+    uint8_t mask = write_mask(v, off), old = v->pci[off];
+    uint8_t now = (uint8_t)((old & ~mask) | (val & mask));
+    uint8_t state = now & PM_STATE_MASK;
+
+    /* A write of a power state that the device lacks completes and changes nothing (PCI PM 1.2, 3.2.4). */
+    if (off == PCI_PM + PM_CONTROL && state != PM_D0 && state != PM_D3HOT)
+        return old;
+    return now;
+}
+
 void vgpu_cfg_write(struct vgpu *v, uint32_t off, unsigned size, uint32_t val)
 {
-    const uint32_t pm_control = PCI_PM + PM_CONTROL;
-    uint8_t power = v->pci[pm_control];
-
     v->stats.cfg_writes++;
     if (!access_ok(off, size))
         return;
-    for (unsigned i = 0; i < size; i++) {
-        uint8_t mask = write_mask(v, off + i);
-        uint8_t *byte = &v->pci[off + i];
+    for (unsigned i = 0; i < size; i++)
+        v->pci[off + i] = written_byte(v, off + i, byte_of(val, i));
+}
 
-        *byte = (uint8_t)((*byte & ~mask) | (byte_of(val, i) & mask));
-    }
-    /* A write of a power state that the device lacks completes and changes nothing (PCI PM 1.2, 3.2.4). */
-    uint8_t state = v->pci[pm_control] & PM_STATE_MASK;
-
-    if (state != PM_D0 && state != PM_D3HOT)
-        v->pci[pm_control] = power;
+void vgpu_pci_adopt(struct vgpu *v, const uint8_t old[VGPU_CFG_SIZE])
+{
+    for (uint32_t off = 0; off < VGPU_CFG_SIZE; off++)
+        v->pci[off] = written_byte(v, off, old[off]);
 }

@@ -138,6 +138,8 @@ void reg_write_PLANE_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t old
 
     (void)old;
     (void)val;
+    vgpu_pipe_note(v, pipe);
+    vgpu_note(v, &p->armed_plane[plane], sizeof(p->armed_plane[plane]));
     read_plane(v, pipe, plane, &p->armed_plane[plane]);
     if (p->on && !(p->armed_plane[plane].ctl & CTL_ASYNC)) {
         p->planes_armed |= (uint8_t)GT_BIT(plane);
@@ -156,6 +158,8 @@ void reg_write_CURSOR_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t ol
     bool changed;
 
     (void)old;
+    vgpu_pipe_note(v, ref->unit);
+    vgpu_note(v, &p->armed_cursor, sizeof(p->armed_cursor));
     p->armed_cursor = (struct vgpu_cursor_regs){
         .ctl = vgpu_reg_get(v, R_CURCNTR, ref->unit),
         .base = val,

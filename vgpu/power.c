@@ -146,6 +146,7 @@ void reg_write_PCODE(struct vgpu *v, const struct reg_ref *ref, uint32_t old, ui
     (void)old;
     if (!(val & PCODE_READY))
         return;
+    vgpu_note(v, data, sizeof(*data));
     *data = pcode_reply(v, val & PCODE_COMMAND, *data);
     v->regs[ref->off / 4] = val & ~(PCODE_READY | PCODE_COMMAND);
 }

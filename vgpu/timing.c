@@ -28,9 +28,7 @@
 #define CLOCK_MIN_HZ    UINT64_C(1000000)
 #define CLOCK_MAX_HZ    UINT64_C(700000000)
 #define NS              UINT64_C(1000000000)
-#define FRAME_MIN_NS    (NS / 240)
-#define FRAME_MAX_NS    NS
-#define TOTAL_MASK      0x1fffu /* i915_reg.h HTOTAL, VTOTAL: 13 bits */
+#define TOTAL_MASK      (VGPU_LINES_MAX - 1) /* i915_reg.h HTOTAL, VTOTAL: 13 bits */
 #define DEFAULT_FRAME   (NS / 60)
 #define LINE_LAG_HDMI   2u /* i915 intel_vblank.c intel_crtc_scanline_offset: HDMI ports of DDI platforms */
 #define LINE_LAG_OTHERS 1u
@@ -80,6 +78,11 @@ static uint64_t head_frame_ns(struct vgpu *v, unsigned pipe)
     return mhz ? (NS * 1000 + mhz / 2) / mhz : DEFAULT_FRAME;
 }
 
+uint32_t vgpu_timing_mhz(uint64_t frame_ns)
+{
+    return (uint32_t)((NS * 1000 + frame_ns / 2) / frame_ns);
+}
+
 void vgpu_timing_read(struct vgpu *v, unsigned pipe, struct vgpu_timing *t)
 {
     uint32_t htotal = (vgpu_reg_get(v, R_TRANS_HTOTAL, pipe) >> 16 & TOTAL_MASK) + 1;
@@ -92,8 +95,8 @@ void vgpu_timing_read(struct vgpu *v, unsigned pipe, struct vgpu_timing *t)
     /* Nonsense must still leave a line for the vertical blank to start at. */
     t->vblank_line = vblank < t->lines ? vblank : GT_MIN(vactive, t->lines - 1);
     t->frame_ns = hz ? ((uint64_t)htotal * t->lines * NS + hz / 2) / hz : head_frame_ns(v, pipe);
-    t->frame_ns = GT_MAX(GT_MIN(t->frame_ns, FRAME_MAX_NS), FRAME_MIN_NS);
-    t->mhz = (uint32_t)((NS * 1000 + t->frame_ns / 2) / t->frame_ns);
+    t->frame_ns = GT_MAX(GT_MIN(t->frame_ns, VGPU_FRAME_MAX_NS), VGPU_FRAME_MIN_NS);
+    t->mhz = vgpu_timing_mhz(t->frame_ns);
     t->line_lag =
         DDI_FUNC_MODE(vgpu_reg_get(v, R_TRANS_DDI_FUNC_CTL, pipe)) <= DDI_MODE_DVI ? LINE_LAG_HDMI : LINE_LAG_OTHERS;
 }

@@ -88,6 +88,9 @@ struct vgpu_config {
     void *host;
     void *
         gtt; /* VGPU_GTT_SIZE bytes of PTE storage, zeroed, that the guest may also write directly; NULL: own storage */
+    /* vgpu_state_size() bytes, zeroed and page aligned, in which the device lives, so that another process can continue
+     * it (vgpu_adopt); not freed by vgpu_destroy. NULL: own memory */
+    void *state;
     bool pvinfo;          /* present the PVINFO page (i915 runs as a vGPU guest) */
     uint32_t mappable_mb; /* CPU window of the aperture, MiB, 0..256: by PVINFO, or without it by the size of BAR2 */
     unsigned heads;       /* monitors plugged in at start, 0..VGPU_HEADS */
@@ -104,6 +107,32 @@ uint32_t vgpu_bar2_size(const struct vgpu_config *cfg);
 
 /* Builds the tables (once a process) and a device in reset state. 0 or -errno, with a message in err. */
 int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, unsigned errsz);
+/* Bytes of a state area. */
+size_t vgpu_state_size(void);
+/*
+ * Continues a device whose process was killed, at whatever instruction. `old` is a private copy of its state area,
+ * malloc-aligned, vgpu_state_size() bytes; it is used up (changed), and not kept. Its contents are not trusted: they
+ * can be any bytes, and give a sound device, whatever it may show to its guest. The new device is built in cfg->state
+ * or own memory, never in `old`; cfg->gtt has the old device's entries. 0 or -errno with a message; -ESTALE: another
+ * program's state, or none.
+ *
+ * The device is silent (no ops but now_ns are called) until vgpu_resume. What was under way is finished or done again:
+ *   - a trapped access is either done, and counted by vgpu_access_count, or not begun: deliver it again;
+ *   - engines go on at the command that was being executed. It may be executed a second time. For stores, copies,
+ *     register loads, MI_MATH, MI_PREDICATE, semaphores and batch jumps that makes no difference, unless a processor of
+ *     the guest has reacted to the first execution by changing the same memory. MI_ATOMIC looks whether its result is
+ *     there already; only a concurrent writer of the same operand can deceive it. The 16 byte compare and write, and a
+ *     row of a blit whose result depends on what was there before, may be applied twice;
+ *   - context switch events are told once; interrupts may come once too often, never once too few.
+ */
+int vgpu_adopt(struct vgpu **out, const struct vgpu_config *cfg, void *old, char *err, unsigned errsz);
+/* Wakes an adopted device, once everything behind vgpu_ops works: tells the level of the interrupt line, gives an edge
+ * if something is pending, kicks engines and display (locked). */
+void vgpu_resume(struct vgpu *v);
+/* Trapped accesses to BARs that are done, modulo 2^32; *result: what the last one returned (0 for writes). An access
+ * that the process's death cut off does not count. v may also be a state area, or a copy of one, with anything in it
+ * (on the trap thread, or locked). */
+uint32_t vgpu_access_count(const struct vgpu *v, uint64_t *result);
 void vgpu_destroy(struct vgpu *v); /* NULL is fine; no engine may be running */
 /* PCI/FLR reset: engines are stopped, registers, config space and the GGTT return to power-on state (locked). */
 void vgpu_reset(struct vgpu *v);

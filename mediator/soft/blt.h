@@ -19,9 +19,9 @@
 
 #define BLT_PAGE 4096u
 
-/* Scratch dwords of an interrupted blit: rows that are done, and which command they belong to. The setup state has the
+/* Scratch dwords of a blit under way: rows that are done, and which command they belong to. The setup state has the
  * first ones. The guest can write them (they are in its context image): a wrong value leaves rows out, no more. */
-#define BLT_DONE_ROWS 30
+#define BLT_DONE_ROWS VGPU_SCRATCH_PROGRESS
 #define BLT_DONE_KEY  31
 #define BLT_ADDR_MASK ((UINT64_C(1) << 48) - 1)
 

@@ -272,23 +272,22 @@ static int row_filled(void *ctx, int32_t x1, int32_t x2, int32_t y)
     return blt_fill_row(&f->dst, &f->b->dst, x1 * cpp, y, (size_t)((x2 - x1) * cpp), f->page);
 }
 
-/* An interrupted blit goes on where it was: rows that overlap must not be drawn twice. */
+/* An interrupted blit goes on where it was: rows that overlap must not be drawn twice. Rows are counted as they are
+ * done, for the process may end at any moment. */
 static enum vgpu_payload draw_rows(struct vgpu_exec *x, const struct blt_rect *r, bool upwards, const struct rows *rows)
 {
     uint32_t *done = vgpu_exec_scratch(x) + BLT_DONE_ROWS;
     int32_t height = r->y2 - r->y1;
-    int32_t first = *done < (uint32_t)height ? (int32_t)*done : 0;
+    int32_t first = *done <= (uint32_t)height ? (int32_t)*done : 0;
 
-    *done = 0;
     for (int32_t i = first; i < height; i++) {
         int32_t y = upwards ? r->y2 - 1 - i : r->y1 + i;
 
         if (rows->row(rows->ctx, r->x1, r->x2, y))
             return VGPU_PAYLOAD_FAULT;
-        if (i + 1 < height && vgpu_exec_stop(x)) {
-            *done = (uint32_t)i + 1;
+        __atomic_store_n(done, (uint32_t)i + 1, __ATOMIC_RELEASE);
+        if (i + 1 < height && vgpu_exec_stop(x))
             return VGPU_PAYLOAD_AGAIN;
-        }
     }
     return VGPU_PAYLOAD_DONE;
 }

@@ -18,13 +18,26 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 
 /* Tells commands apart, so that a blit does not go on with the rows of another one that a reset or the guest replaced.
  */
-static uint32_t command_key(const uint32_t *dw, unsigned ndw)
+static uint32_t command_key(const struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
 {
-    uint32_t key = ndw;
+    uint64_t at = vgpu_exec_position(x);
+    uint32_t key = ndw ^ (uint32_t)at ^ (uint32_t)(at >> 32);
 
     for (unsigned i = 0; i < ndw; i++)
         key = (key ^ dw[i]) * 0x01000193u; /* FNV-1 */
     return key;
+}
+
+/* Finds or begins the progress of the blit: first nothing, then its owner. */
+static void begin_blit(struct soft *s, struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
+{
+    uint32_t *scratch = vgpu_exec_scratch(x), key = command_key(x, dw, ndw);
+
+    if (scratch[BLT_DONE_ROWS] && scratch[BLT_DONE_KEY] == key)
+        return;
+    __atomic_store_n(&scratch[BLT_DONE_ROWS], 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&scratch[BLT_DONE_KEY], key, __ATOMIC_RELEASE);
+    count(&s->blits, 1);
 }
 
 static enum vgpu_payload run_blit(struct soft *s, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw)
@@ -33,19 +46,12 @@ static enum vgpu_payload run_blit(struct soft *s, struct vgpu_exec *x, int cmd_i
     uint64_t pixels;
     struct blt b;
 
-    uint32_t *scratch = vgpu_exec_scratch(x);
-
-    if (scratch[BLT_DONE_ROWS] && scratch[BLT_DONE_KEY] != command_key(dw, ndw))
-        scratch[BLT_DONE_ROWS] = 0;
-    if (!scratch[BLT_DONE_ROWS])
-        count(&s->blits, 1);
+    begin_blit(s, x, dw, ndw);
     if (!blt_decode(x, cmd_id, dw, ndw, &b, &status))
         return status;
     status = blt_draw(x, &b, &pixels);
     if (status == VGPU_PAYLOAD_DONE)
         count(&s->blit_pixels, pixels);
-    else if (status == VGPU_PAYLOAD_AGAIN)
-        scratch[BLT_DONE_KEY] = command_key(dw, ndw);
     return status;
 }
 

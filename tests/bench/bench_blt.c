@@ -74,7 +74,7 @@ static void blt_fill(struct bench *b, const struct job *job)
                             0,
                             0x12345678};
 
-    b->soft->ops->payload(b->soft, &b->x, C_XY_COLOR_BLT, dw, 7);
+    double_payload(b->soft, &b->x, C_XY_COLOR_BLT, dw, 7);
 }
 
 static void blt_copy(struct bench *b, const struct job *job)
@@ -91,7 +91,7 @@ static void blt_copy(struct bench *b, const struct job *job)
                              0};
 
     vgpu_exec_reg_write(&b->x, reg_off(R_BCS_SWCTRL, VGPU_BCS, 0), job->swctrl);
-    b->soft->ops->payload(b->soft, &b->x, C_XY_SRC_COPY_BLT, dw, 10);
+    double_payload(b->soft, &b->x, C_XY_SRC_COPY_BLT, dw, 10);
 }
 
 /* MB/s of the best of nine runs. */

@@ -64,7 +64,7 @@ static inline uint32_t xy(int x, int y)
 
 static inline void run(struct fixture *f, int id, const uint32_t *dw, unsigned ndw)
 {
-    assert_int_equal(f->soft->ops->payload(f->soft, &f->x, id, dw, ndw), VGPU_PAYLOAD_DONE);
+    assert_int_equal(double_payload(f->soft, &f->x, id, dw, ndw), VGPU_PAYLOAD_DONE);
 }
 
 /* Reference first, then the command under test, then both memories must be equal. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mediator/backend.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/exec.h"
 #include "vgpu/vgpu.h"
@@ -97,6 +98,23 @@ bool vgpu_exec_stop(const struct vgpu_exec *x)
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)
 {
     return x->scratch;
+}
+
+uint64_t vgpu_exec_position(const struct vgpu_exec *x)
+{
+    (void)x;
+    return 0;
+}
+
+/* A command as the command streamer gives it to a backend: its progress is forgotten when it is done. */
+static inline enum vgpu_payload double_payload(struct backend *b, struct vgpu_exec *x, int id, const uint32_t *dw,
+                                               unsigned ndw)
+{
+    enum vgpu_payload r = b->ops->payload(b, x, id, dw, ndw);
+
+    if (r != VGPU_PAYLOAD_AGAIN)
+        x->scratch[VGPU_SCRATCH_PROGRESS] = 0;
+    return r;
 }
 
 unsigned vgpu_exec_engine(const struct vgpu_exec *x)

@@ -58,6 +58,16 @@ int vgpu_create(struct vgpu **out, const struct vgpu_config *cfg, char *err, uns
     return 0;
 }
 
+int vgpu_adopt(struct vgpu **out, const struct vgpu_config *cfg, void *old, char *err, unsigned errsz)
+{
+    return old == &fake ? vgpu_create(out, cfg, err, errsz) : -ESTALE;
+}
+
+void vgpu_resume(struct vgpu *v)
+{
+    v->ops->kick(v->host, VGPU_BCS);
+}
+
 void vgpu_destroy(struct vgpu *v)
 {
     (void)v;

@@ -281,7 +281,7 @@ static void run_and_compare(struct fixture *f, const struct ref_blit *b, const s
     memcpy(f->expected, f->mem, REF_SIZE);
     ref_draw(b, f->expected, f->before);
     assert_true(f->ndw - 2 <= 0xff);
-    assert_int_equal(f->soft->ops->payload(f->soft, &f->x, s->id, f->dw, f->ndw), VGPU_PAYLOAD_DONE);
+    assert_int_equal(double_payload(f->soft, &f->x, s->id, f->dw, f->ndw), VGPU_PAYLOAD_DONE);
     if (memcmp(f->mem, f->expected, REF_SIZE))
         fail_msg("%s: rop %02x depth %d channels %08x chroma %d", s->name, b->rop, b->depth, b->channels, b->chroma);
 }

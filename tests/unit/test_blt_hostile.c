@@ -51,7 +51,7 @@ static uint32_t xy(int x, int y)
 
 static enum vgpu_payload run(struct fixture *f, int id, const uint32_t *dw, unsigned ndw)
 {
-    return f->soft->ops->payload(f->soft, &f->x, id, dw, ndw);
+    return double_payload(f->soft, &f->x, id, dw, ndw);
 }
 
 static enum vgpu_payload fill(struct fixture *f, uint64_t addr, uint32_t pitch, uint32_t from, uint32_t to)

@@ -68,7 +68,7 @@ static const uint32_t *run_batch(struct replay *r, unsigned *blits)
         if (cmd_table[id].klass == CMD_BLT) {
             blit = dw;
             ++*blits;
-            assert_int_equal(r->soft->ops->payload(r->soft, &r->x, id, dw, len), VGPU_PAYLOAD_DONE);
+            assert_int_equal(double_payload(r->soft, &r->x, id, dw, len), VGPU_PAYLOAD_DONE);
         }
         if (id == C_MI_BATCH_BUFFER_END)
             return blit;

@@ -1,0 +1,68 @@
+/* vgpu_adopt: the display engine. Time goes on as if nothing had happened; a picture CRC in the making is dropped. */
+#include "vgpu/adopt.h"
+
+static bool timing_ok(const struct vgpu_timing *t)
+{
+    return t->frame_ns >= VGPU_FRAME_MIN_NS && t->frame_ns <= VGPU_FRAME_MAX_NS && t->lines >= 2 &&
+           t->lines <= VGPU_LINES_MAX && t->vblank_line < t->lines && t->line_lag <= 2;
+}
+
+/* A clock whose start lies in the future by more than a frame was never started by vgpu_clock_start. */
+static void adopt_clock(struct vgpu *v, unsigned pipe, const struct vgpu_clock *old)
+{
+    struct vgpu_clock *c = &v->display.pipe[pipe].clock;
+    uint64_t now = vgpu_display_now(v);
+
+    c->count_base = old->count_base;
+    if (!v->display.pipe[pipe].on)
+        return;
+    if (!timing_ok(&old->timing) || (old->t0 > now && old->t0 - now > old->timing.frame_ns)) {
+        struct vgpu_timing t;
+
+        vgpu_timing_read(v, pipe, &t);
+        vgpu_clock_start(c, &t, now);
+        return;
+    }
+    c->timing = old->timing;
+    c->timing.mhz = vgpu_timing_mhz(c->timing.frame_ns);
+    c->t0 = old->t0;
+    c->handled = GT_MIN(old->handled, vgpu_clock_vblanks(c, now));
+}
+
+static void adopt_pipe(struct vgpu *v, unsigned pipe, const struct vgpu_pipe *old)
+{
+    struct vgpu_pipe *p = &v->display.pipe[pipe];
+
+    p->on = old_bool(&old->on);
+    adopt_clock(v, pipe, &old->clock);
+    p->flips = old->flips;
+    p->planes_armed = old->planes_armed & (GT_BIT(VGPU_PLANES) - 1);
+    p->cursor_armed = old_bool(&old->cursor_armed);
+    memcpy(p->plane, old->plane, sizeof(p->plane));
+    memcpy(p->armed_plane, old->armed_plane, sizeof(p->armed_plane));
+    p->cursor = old->cursor;
+    p->armed_cursor = old->armed_cursor;
+    memcpy(p->precise, old->precise, sizeof(p->precise));
+}
+
+static void adopt_gmbus(struct vgpu_gmbus *g, const struct vgpu_gmbus *old)
+{
+    *g = (struct vgpu_gmbus){
+        .busy = old_bool(&old->busy),
+        .reading = old_bool(&old->reading),
+        .stop = old_bool(&old->stop),
+        .offset_next = old_bool(&old->offset_next),
+        .address = old->address,
+        .head = old->head < VGPU_HEADS ? old->head : 0,
+        .segment = old->segment,
+        .offset = old->offset,
+        .left = old->left & VGPU_GMBUS_MAX,
+    };
+}
+
+void adopt_display(struct vgpu *v, const struct vgpu_display *old)
+{
+    for (unsigned pipe = 0; pipe < VGPU_PIPES; pipe++)
+        adopt_pipe(v, pipe, &old->pipe[pipe]);
+    adopt_gmbus(&v->display.gmbus, &old->gmbus);
+}
