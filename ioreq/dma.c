@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "ioreq/guest_copy.h"
 #include "vgpu/base/bits.h"
 
 /*
@@ -187,45 +188,6 @@ static bool covered(const struct dma_map *m, uint64_t gpa, size_t n, bool write)
     return true;
 }
 
-/*
- * One copy. Aligned words are single accesses, because guest and device synchronise through them (semaphores, ring
- * tails); acquire and release keep their order against the data around them.
- */
-static void copy_in(void *dst, const uint8_t *src, size_t n)
-{
-    if (n == 4 && !((uintptr_t)src & 3)) {
-        uint32_t v = __atomic_load_n((const uint32_t *)src, __ATOMIC_ACQUIRE);
-        memcpy(dst, &v, 4);
-    } else if (n == 8 && !((uintptr_t)src & 7)) {
-        uint64_t v = __atomic_load_n((const uint64_t *)src, __ATOMIC_ACQUIRE);
-        memcpy(dst, &v, 8);
-    } else if (n == 2 && !((uintptr_t)src & 1)) {
-        uint16_t v = __atomic_load_n((const uint16_t *)src, __ATOMIC_ACQUIRE);
-        memcpy(dst, &v, 2);
-    } else {
-        memcpy(dst, src, n);
-    }
-}
-
-static void copy_out(uint8_t *dst, const void *src, size_t n)
-{
-    if (n == 4 && !((uintptr_t)dst & 3)) {
-        uint32_t v;
-        memcpy(&v, src, 4);
-        __atomic_store_n((uint32_t *)dst, v, __ATOMIC_RELEASE);
-    } else if (n == 8 && !((uintptr_t)dst & 7)) {
-        uint64_t v;
-        memcpy(&v, src, 8);
-        __atomic_store_n((uint64_t *)dst, v, __ATOMIC_RELEASE);
-    } else if (n == 2 && !((uintptr_t)dst & 1)) {
-        uint16_t v;
-        memcpy(&v, src, 2);
-        __atomic_store_n((uint16_t *)dst, v, __ATOMIC_RELEASE);
-    } else {
-        memcpy(dst, src, n);
-    }
-}
-
 int dma_read(const struct dma_map *m, uint64_t gpa, void *dst, size_t n)
 {
     uint8_t *p = dst;
@@ -237,7 +199,7 @@ int dma_read(const struct dma_map *m, uint64_t gpa, void *dst, size_t n)
         uint64_t off = gpa - r->gpa;
         size_t chunk = (size_t)GT_MIN((uint64_t)n, r->size - off);
 
-        copy_in(p, r->ptr + off, chunk);
+        guest_copy_in(p, r->ptr + off, chunk);
         p += chunk;
         gpa += chunk;
         n -= chunk;
@@ -256,7 +218,7 @@ int dma_write(const struct dma_map *m, uint64_t gpa, const void *src, size_t n)
         uint64_t off = gpa - r->gpa;
         size_t chunk = (size_t)GT_MIN((uint64_t)n, r->size - off);
 
-        copy_out(r->ptr + off, p, chunk);
+        guest_copy_out(r->ptr + off, p, chunk);
         p += chunk;
         gpa += chunk;
         n -= chunk;
@@ -275,15 +237,7 @@ int dma_cas(const struct dma_map *m, uint64_t gpa, unsigned size, uint64_t *expe
         return -EFAULT;
     uint8_t *p = r->ptr + (gpa - r->gpa);
 
-    if (size == 8)
-        return __atomic_compare_exchange_n((uint64_t *)p, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    uint32_t e = (uint32_t)*expected;
-    bool swapped =
-        __atomic_compare_exchange_n((uint32_t *)p, &e, (uint32_t)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-
-    if (!swapped)
-        *expected = e;
-    return swapped;
+    return guest_cas(p, size, expected, desired);
 }
 
 uint8_t *dma_page(const struct dma_map *m, uint64_t gpa, bool write)

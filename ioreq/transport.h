@@ -26,6 +26,8 @@ struct ioreq_access {
     bool write;
     uint64_t off;
     uint64_t data; /* little endian, low `size` bytes; set by the handler for reads */
+    uint16_t vcpu; /* who waits for it, where the transport knows */
+    bool again;    /* a killed process had taken it up: it may be done already (mediator/journal.h) */
 };
 
 struct ioreq_region_info {
@@ -40,6 +42,9 @@ struct ioreq_region_info {
 /* What the transport tells its user. All on the trap thread. */
 struct ioreq_events {
     void (*access)(void *ctx, struct ioreq_access *a);
+    /* The answer to the accesses since the last call is where the guest finds it, and no other was taken up before.
+     * May be NULL. */
+    void (*answered)(void *ctx);
     void (*reset)(void *ctx); /* device reset asked for by the other side */
     /* Bracket every change of the guest memory map: after `begin` returns nobody uses pointers into guest memory. */
     void (*memory_begin)(void *ctx);

@@ -212,7 +212,14 @@ static int lowest_free_fd(void)
 /* One transport serves all runs, one client each: making one costs more than most runs. */
 static void make_transport(void)
 {
-    static const struct ioreq_events events = {on_access, on_other, on_memory_begin, on_memory_end, on_other, on_other};
+    static const struct ioreq_events events = {
+        .access = on_access,
+        .reset = on_other,
+        .memory_begin = on_memory_begin,
+        .memory_end = on_memory_end,
+        .connected = on_other,
+        .disconnected = on_other,
+    };
     static const struct vu_io io = {fake_recvmsg, fake_sendmsg};
     struct ioreq_config cfg = {.events = &events};
     char err[200];

@@ -17,9 +17,10 @@
 #define SDI(byte, val) gm_hdr(C_MI_STORE_DATA_IMM, 4), VA_LO + (byte), VA_HI, val
 #define BATCH(byte, second)                                                                                            \
     gm_hdr(C_MI_BATCH_BUFFER_START, 3) | GT_BIT(8) | (uint32_t)(second) << 22, VA_LO + (byte), VA_HI
-#define ATOMIC_INC(byte) gm_hdr(C_MI_ATOMIC, 3) | 5 << 8, VA_LO + (byte), VA_HI
-#define ALU(op, a, b)    ((uint32_t)(op) << 20 | (uint32_t)(a) << 10 | (b))
-#define NONE             (-1)
+#define ATOMIC_INC(byte)       gm_hdr(C_MI_ATOMIC, 3) | 5 << 8, VA_LO + (byte), VA_HI
+#define SEM_WAIT_GE(byte, val) gm_hdr(C_MI_SEMAPHORE_WAIT, 4) | 1 << 12 | GT_BIT(15), val, VA_LO + (byte), VA_HI
+#define ALU(op, a, b)          ((uint32_t)(op) << 20 | (uint32_t)(a) << 10 | (b))
+#define NONE                   (-1)
 
 /* ---- the process */
 
@@ -223,6 +224,8 @@ static void add_render_request(struct driver *d, int c)
     struct guest *g = d->t->g;
     struct gm_ctx *x = &d->ctx[c];
 
+    if (!rnd(d->t, 3))
+        GM_EMIT(g, x, SEM_WAIT_GE(12, d->emitted[c])); /* the engine waits, and is preempted or given more */
     GM_EMIT(g, x, BATCH(0x800, 0), ATOMIC_INC(4));
     for (unsigned i = 0; i < 64; i++)
         GM_EMIT(g, x, gm_hdr(C_MI_COPY_MEM_MEM, 5), VA_LO + 0x204 + 4 * i, VA_HI, VA_LO + 0x200 + 4 * i, VA_HI);
@@ -276,6 +279,13 @@ static void add_requests(struct driver *d)
         add_render_request(d, c);
     else
         add_blit_request(d, c);
+}
+
+/* Lets contexts go on. */
+static void signal_all(struct driver *d)
+{
+    for (unsigned c = 0; c < d->contexts; c++)
+        __atomic_store_n(gm_dw(d->t->g, d->ctx[c].user + 12), d->emitted[c], __ATOMIC_RELEASE);
 }
 
 static bool idle(struct driver *d)
@@ -439,6 +449,8 @@ static void step(struct guest_os *os, bool more)
             add_requests(&os->render);
         add_requests(&os->blit);
     }
+    if (!more || !rnd(t, 20))
+        signal_all(&os->render);
     dequeue(&os->render);
     dequeue(&os->blit);
     if (!rnd(t, 200))

@@ -76,6 +76,15 @@ static void wrong_use_is_told(void **state)
         {"$B/gtmux screenshot nobody $D/x.png", 1, "nobody"},
         {"$B/gtmux screenshot --head=7 nobody $D/x.png", 2, "--head=7"},
         {"$B/gtmux head nobody 0 sideways", 2, "sideways"},
+        {"$B/gtmux attach", 2, "which domain"},
+        {"$B/gtmux attach web extra", 2, "extra"},
+        {"$B/gtmux attach --timeout=0 web", 2, "--timeout=0"},
+        {"$B/gtmux attach --name=../g web", 2, "--name=../g"},
+        {"$B/gtmux-dm --xen-domid=40000", 2, "0 to 32751"},
+        {"$B/gtmux-dm --xen-domid=1 --replay=$D/none", 2, "exactly one"},
+        {"$B/gtmux-dm --xen-domid=1 --sandbox=maybe", 2, "--sandbox=maybe"},
+        {"$B/gtmux-dm --xen-domid=1 --device-of=x", 2, "own use"},
+        {"$B/gtmux-dm --xen-domid=1 --name=g --run-dir=$D --device-of=x", 2, "not started by a keeper"},
     };
 
     (void)state;

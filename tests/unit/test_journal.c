@@ -340,10 +340,24 @@ static void the_end_removes_the_file(void **state)
 
     leave_state(t, 42);
     open_ok(t);
+    journal_commit(t->j, &t->cfg);
     journal_close(t->j, true);
     t->j = NULL;
     assert_int_equal(access(t->path, F_OK), -1);
     journal_close(NULL, true);
+}
+
+/* A process that cannot start gives up; the guest's device is there for the next one. */
+static void a_start_that_fails_leaves_the_device(void **state)
+{
+    struct env *t = *state;
+
+    leave_state(t, 42);
+    open_ok(t);
+    journal_config(t->j, &t->cfg);
+    journal_close(t->j, true);
+    open_ok(t);
+    assert_int_equal(old_mark(t), 42);
 }
 
 /* ---- accesses, with a real device */
@@ -552,6 +566,7 @@ int main(void)
         TEST(no_room_is_said_at_once),
         TEST(discarding_keeps_the_server),
         TEST(the_end_removes_the_file),
+        TEST(a_start_that_fails_leaves_the_device),
         TEST(an_access_is_done_or_not),
         TEST(another_access_is_not_taken_for_it),
         TEST(an_adopted_gate_sleeps_until_it_is_resumed),

@@ -83,8 +83,14 @@ static inline void on_disconnected(void *ctx)
     ((struct server *)ctx)->disconnects++;
 }
 
-static const struct ioreq_events server_events = {on_access,     on_reset,     on_memory_begin,
-                                                  on_memory_end, on_connected, on_disconnected};
+static const struct ioreq_events server_events = {
+    .access = on_access,
+    .reset = on_reset,
+    .memory_begin = on_memory_begin,
+    .memory_end = on_memory_end,
+    .connected = on_connected,
+    .disconnected = on_disconnected,
+};
 
 static inline int count_open_fds(void)
 {
