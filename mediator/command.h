@@ -24,12 +24,14 @@ struct command {
     int min_args, max_args;
     bool takes_json, takes_head;
     int (*run)(const struct command_args *a); /* returns the exit code */
+    int (*main)(int argc, char **argv);       /* instead: parses its own options; argv[0] is "gtmux NAME" */
 };
 
 int command_list(const struct command_args *a);
 int command_stats(const struct command_args *a);
 int command_screenshot(const struct command_args *a);
 int command_head(const struct command_args *a);
+int command_attach(int argc, char **argv);
 
 /* Sends {"cmd": cmd, ...extra} (extra is freed; NULL: none) to the dm `name`. NULL after an error message on stderr. */
 cJSON *command_ask(const struct command_args *a, const char *name, const char *cmd, cJSON *extra, int *fd);

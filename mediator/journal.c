@@ -297,8 +297,13 @@ void *journal_old_state(struct journal *j)
 {
     void *copy = j->old.live ? malloc(vgpu_state_size()) : NULL;
 
-    if (!copy)
+    if (!copy) {
+        if (j->old.live) {
+            gt_err("no memory to continue the device in %s", j->path);
+            journal_discard(j);
+        }
         return NULL;
+    }
     memcpy(copy, slot_at(j, j->old.live), vgpu_state_size());
     j->old_count = vgpu_access_count(copy, &j->old_result);
     return copy;
@@ -406,6 +411,8 @@ void journal_close(struct journal *j, bool remove)
 {
     if (!j)
         return;
+    if (j->old.live)
+        remove = false; /* never committed: what is there is still the guest's device, for the next to continue */
     if (j->map) {
         if (remove)
             store32(&j->header->live, 0);

@@ -19,10 +19,13 @@
  *         on -ESTALE: journal_discard(j), journal_config(j, &cfg), go on as without `old`
  *     else
  *         rc = gate_create(&gate, &cfg, &host, NULL, ...)
- *     journal_commit(j, &cfg)                               from here on this process' device is the one to continue
  *     transport: adopt journal_server(j), -1: make one;  journal_set_server(j, id)
- *     workers_attach, ...
- *     gate_resume(gate)                                     last, when everything works (no effect on a new device)
+ *     ... everything that can fail
+ *     journal_commit(j, &cfg)                               from here on this process' device is the one to continue
+ *     gate_resume(gate)                                     (no effect on a new device)
+ *     the first dispatch of the transport
+ *
+ * Up to the commit nothing has happened to the old device, and a start that fails leaves it to the next process.
  *
  *     each access (ioreq_events.access), on the trap thread:
  *         if (journal_access_done(j, a)) return;            only ever true for a->again
@@ -31,7 +34,7 @@
  *     ioreq_events.answered:
  *         journal_access_answered(j)
  *
- *     at the end: gate_destroy(gate), then journal_close(j, true); false keeps the file, with nothing to continue in it
+ *     at the end: gate_destroy(gate), then journal_close(j, true)
  *
  * Accesses. Xen leaves the request of a killed process in its slot, in state INPROCESS, and the next process finds it
  * there. Whether it was carried out is known from two places: the record here ("vCPU 1 waits for this access, begun
@@ -72,7 +75,8 @@ struct journal;
  * is not a file of ours alone, -ENOSPC, ...
  */
 int journal_open(struct journal **out, const char *path, const struct journal_identity *who, char *err, size_t errsz);
-/* Private copy of the state that an earlier process left, to be freed; NULL: there is none (or no memory). */
+/* Private copy of the state that an earlier process left, to be freed; NULL: there is none (or no memory for it: then
+ * it is discarded). */
 void *journal_old_state(struct journal *j);
 /* Sets cfg->state (empty) and cfg->gtt; when there is an earlier device also what shaped it: pvinfo, mappable_mb, heads
  * and modes. */
@@ -92,8 +96,8 @@ bool journal_access_done(struct journal *j, struct ioreq_access *a);
 void journal_access_begin(struct journal *j, const struct ioreq_access *a);
 void journal_access_answered(struct journal *j);
 
-/* Unmaps and unlocks; the device must be gone. remove: tries to delete the file, too (it may be out of reach). NULL is
- * fine. */
+/* Unmaps and unlocks; the device in cfg->state must be gone. remove: tries to delete the file, too (it may be out of
+ * reach), unless it holds an earlier device that was neither continued (journal_commit) nor discarded. NULL is fine. */
 void journal_close(struct journal *j, bool remove);
 
 #endif

@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "mediator/command.h"
+#include "mediator/version.h"
 #include "vgpu/base/bits.h"
 
 static const struct command commands[] = {
-    {"list", "", "Show the running guests", 0, 0, true, false, command_list},
-    {"stats", "NAME", "Show a guest's counters", 1, 1, true, false, command_stats},
-    {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot},
-    {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head},
+    {"list", "", "Show the running guests", 0, 0, true, false, command_list, NULL},
+    {"stats", "NAME", "Show a guest's counters", 1, 1, true, false, command_stats, NULL},
+    {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot, NULL},
+    {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
+     NULL},
+    {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},
 };
 
 static void usage(FILE *out)
@@ -77,6 +80,8 @@ static int run_command(const struct command *c, int argc, char **argv)
     options[n] = (struct argp_option){0};
     snprintf(name, sizeof(name), "gtmux %s", c->name);
     argv[0] = name;
+    if (c->main)
+        return c->main(argc, argv);
     if (argp_parse(&parser, argc, argv, 0, NULL, &p))
         return EXIT_USAGE;
     return c->run(&p.args);
@@ -95,7 +100,7 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
         if (!strcmp(argv[1], "--version")) {
-            printf("gtmux 0.1.0\n");
+            printf("gtmux " GTMUX_VERSION "\n");
             return EXIT_SUCCESS;
         }
         fprintf(stderr, "gtmux: unknown command '%s'\n", argv[1]);

@@ -1,4 +1,4 @@
-#include "mediator/session.h"
+#include "mediator/session_internal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,30 +10,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ioreq/transport.h"
 #include "mediator/control.h"
 #include "mediator/workers.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
-
-struct session {
-    struct session_options opt;
-    char name[SESSION_NAME_MAX];
-    struct ioreq_transport *transport;
-    struct gate *gate;
-    struct backend *backend;
-    struct workers *workers;
-    struct control *control;
-    int stop_fd; /* eventfd */
-    int gtt_fd;  /* memfd behind the GTT half of BAR0, or -1 */
-    void *gtt;
-    uint8_t rom[VGPU_ROM_SIZE];
-    uint64_t start_ns;
-    atomic_bool connected;
-    _Atomic uint64_t messages;
-    unsigned spin_us; /* busy polling now in force: 0 or opt.busy_poll_us */
-};
 
 void session_options_default(struct session_options *o)
 {
@@ -42,6 +23,7 @@ void session_options_default(struct session_options *o)
     vgpu_config_default(&cfg);
     *o = (struct session_options){
         .heads = 1,
+        .xen_domid = -1,
         .pvinfo = cfg.pvinfo,
         .mappable_mb = cfg.mappable_mb,
         .busy_poll_us = 50,
@@ -49,68 +31,6 @@ void session_options_default(struct session_options *o)
     for (unsigned i = 0; i < VGPU_HEADS; i++)
         o->mode[i] = cfg.modes[0];
 }
-
-/* ---- what the transport tells us (trap thread) */
-
-static void rom_access(struct session *s, struct ioreq_access *a)
-{
-    if (a->write)
-        return;
-    a->data = 0;
-    if (gt_range_ok(a->off, a->size, VGPU_ROM_SIZE))
-        memcpy(&a->data, s->rom + a->off, a->size);
-}
-
-static void on_access(void *ctx, struct ioreq_access *a)
-{
-    struct session *s = ctx;
-
-    if (a->region == IOREQ_ROM)
-        rom_access(s, a);
-    else
-        gate_access(s->gate, a);
-}
-
-static void on_reset(void *ctx)
-{
-    gate_reset(((struct session *)ctx)->gate);
-}
-
-static void on_memory_begin(void *ctx)
-{
-    gate_memory_begin(((struct session *)ctx)->gate);
-}
-
-static void on_memory_end(void *ctx)
-{
-    gate_memory_end(((struct session *)ctx)->gate);
-}
-
-static void on_connected(void *ctx)
-{
-    struct session *s = ctx;
-
-    s->connected = true;
-    gt_info("a VM is connected");
-}
-
-static void on_disconnected(void *ctx)
-{
-    struct session *s = ctx;
-
-    s->connected = false;
-    gate_reset(s->gate);
-    gt_info("the VM has gone; waiting for the next one");
-}
-
-static const struct ioreq_events session_events = {
-    .access = on_access,
-    .reset = on_reset,
-    .memory_begin = on_memory_begin,
-    .memory_end = on_memory_end,
-    .connected = on_connected,
-    .disconnected = on_disconnected,
-};
 
 /* ---- what the gate needs */
 
@@ -164,7 +84,17 @@ static void host_display_kick(void *ctx)
 
 /* ---- set-up, in order; session_close unwinds whatever is there */
 
-static int fail(char *err, size_t errsz, const char *what, int code)
+static int open_journal(struct session *s, char *err, size_t errsz)
+{
+    struct journal_identity who = {.domid = (unsigned)s->opt.xen_domid};
+
+    if (!s->opt.state_path)
+        return 0;
+    snprintf(who.handle, sizeof(who.handle), "%s", s->opt.xen_uuid ? s->opt.xen_uuid : "");
+    return journal_open(&s->journal, s->opt.state_path, &who, err, errsz);
+}
+
+int session_fail(char *err, size_t errsz, const char *what, int code)
 {
     snprintf(err, errsz, "%s: %s", what, strerror(-code));
     return code;
@@ -172,21 +102,24 @@ static int fail(char *err, size_t errsz, const char *what, int code)
 
 static int open_gtt(struct session *s, char *err, size_t errsz)
 {
-    if (!s->opt.map_gtt || s->opt.record)
+    if (!s->opt.map_gtt || s->opt.record || s->journal)
         return 0;
     s->gtt_fd = memfd_create("gtmux-gtt", MFD_CLOEXEC);
     if (s->gtt_fd < 0 || ftruncate(s->gtt_fd, VGPU_GTT_SIZE))
-        return fail(err, errsz, "cannot make the memory of the GTT (memfd)", -errno);
+        return session_fail(err, errsz, "cannot make the memory of the GTT (memfd)", -errno);
     s->gtt = mmap(NULL, VGPU_GTT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, s->gtt_fd, 0);
     if (s->gtt == MAP_FAILED) {
         s->gtt = NULL;
-        return fail(err, errsz, "cannot map the memory of the GTT", -errno);
+        return session_fail(err, errsz, "cannot map the memory of the GTT", -errno);
     }
     return 0;
 }
 
-static void device_config(const struct session *s, struct vgpu_config *cfg)
+/* How the device is built, unless a journal has one to go on with. */
+static void device_config(struct session *s)
 {
+    struct vgpu_config *cfg = &s->device;
+
     vgpu_config_default(cfg);
     cfg->gtt = s->gtt;
     cfg->pvinfo = s->opt.pvinfo;
@@ -195,9 +128,34 @@ static void device_config(const struct session *s, struct vgpu_config *cfg)
     memcpy(cfg->modes, s->opt.mode, sizeof(cfg->modes));
 }
 
+/* Goes on with the device of a killed predecessor, or makes a new one. */
+static int open_journaled_gate(struct session *s, const struct gate_host *host, char *err, size_t errsz)
+{
+    int rc = -ESTALE;
+
+    journal_config(s->journal, &s->device);
+    void *old = journal_old_state(s->journal);
+    if (old) {
+        rc = gate_adopt(&s->gate, &s->device, host, old, err, errsz);
+        free(old);
+        if (rc == -ESTALE) {
+            gt_warn("the device of the last gtmux-dm cannot be continued: %s; the guest gets a new one", err);
+            journal_discard(s->journal);
+            journal_config(s->journal, &s->device);
+        }
+    }
+    s->adopted = !rc;
+    if (rc == -ESTALE)
+        rc = gate_create(&s->gate, &s->device, host, s->opt.record, err, errsz);
+    if (rc)
+        return rc;
+    journal_commit(s->journal, &s->device);
+    s->adopt_server = journal_server(s->journal);
+    return 0;
+}
+
 static int open_gate(struct session *s, char *err, size_t errsz)
 {
-    struct vgpu_config cfg;
     struct gate_host host = {
         .ctx = s,
         .mem_read = host_mem_read,
@@ -211,39 +169,9 @@ static int open_gate(struct session *s, char *err, size_t errsz)
         .backend = s->backend,
     };
 
-    device_config(s, &cfg);
-    return gate_create(&s->gate, &cfg, &host, s->opt.record, err, errsz);
-}
-
-static int open_transport(struct session *s, char *err, size_t errsz)
-{
-    struct ioreq_config cfg = {.events = &session_events, .ctx = s};
-    struct ioreq_vfio_user_options opt = {.path = s->opt.vfio_user};
-    struct vgpu_config device;
-    device_config(s, &device);
-    const struct {
-        enum ioreq_region region;
-        uint64_t size;
-        bool writable;
-    } rows[] = {
-        {IOREQ_BAR0, VGPU_BAR0_SIZE, true},  {IOREQ_BAR2, vgpu_bar2_size(&device), true},
-        {IOREQ_BAR4, VGPU_BAR4_SIZE, true},  {IOREQ_ROM, VGPU_ROM_SIZE, false},
-        {IOREQ_CONFIG, VGPU_CFG_SIZE, true},
-    };
-
-    for (unsigned i = 0; i < IOREQ_REGIONS; i++)
-        cfg.region[i].mmap_fd = -1;
-    for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++) {
-        struct ioreq_region_info *r = &cfg.region[rows[i].region];
-        *r = (struct ioreq_region_info){
-            .size = rows[i].size, .readable = true, .writable = rows[i].writable, .mmap_fd = -1};
-    }
-    if (s->gtt) {
-        cfg.region[IOREQ_BAR0].mmap_fd = s->gtt_fd;
-        cfg.region[IOREQ_BAR0].mmap_off = VGPU_GTT_OFFSET;
-        cfg.region[IOREQ_BAR0].mmap_size = VGPU_GTT_SIZE;
-    }
-    return ioreq_vfio_user_open(&s->transport, &cfg, &opt, err, errsz);
+    if (!s->journal)
+        return gate_create(&s->gate, &s->device, &host, s->opt.record, err, errsz);
+    return open_journaled_gate(s, &host, err, errsz);
 }
 
 static int open_all(struct session *s, char *err, size_t errsz)
@@ -252,19 +180,25 @@ static int open_all(struct session *s, char *err, size_t errsz)
 
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd < 0)
-        return fail(err, errsz, "cannot make an eventfd", -errno);
+        return session_fail(err, errsz, "cannot make an eventfd", -errno);
     s->backend = backend_soft_create();
     if (!s->backend)
-        return fail(err, errsz, "cannot make the soft backend", -ENOMEM);
+        return session_fail(err, errsz, "cannot make the soft backend", -ENOMEM);
     s->workers = workers_create();
     if (!s->workers)
-        return fail(err, errsz, "cannot prepare the engine threads", -ENOMEM);
-    if ((rc = open_gtt(s, err, errsz)) || (rc = open_gate(s, err, errsz)))
+        return session_fail(err, errsz, "cannot prepare the engine threads", -ENOMEM);
+    if ((rc = open_journal(s, err, errsz)) || (rc = open_gtt(s, err, errsz)))
+        return rc;
+    device_config(s);
+    if ((rc = open_gate(s, err, errsz)))
         return rc;
     vgpu_vbt_rom(s->rom, sizeof(s->rom));
     if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)))
         return rc;
-    return open_transport(s, err, errsz);
+    rc = session_open_transport(s, err, errsz);
+    if (!rc && s->journal)
+        journal_set_server(s->journal, (int)session_xen_server(s));
+    return rc;
     /* From here on the guest can speak: nothing below this line asks for new rights. */
 }
 
@@ -274,10 +208,10 @@ int session_open(struct session **out, const struct session_options *o, char *er
 
     *out = NULL;
     if (!s)
-        return fail(err, errsz, "cannot start", -ENOMEM);
+        return session_fail(err, errsz, "cannot start", -ENOMEM);
     s->opt = *o;
     snprintf(s->name, sizeof(s->name), "%s", o->name);
-    s->stop_fd = s->gtt_fd = -1;
+    s->stop_fd = s->gtt_fd = s->adopt_server = -1;
     s->start_ns = gt_clock_ns();
     int rc = open_all(s, err, errsz);
     if (rc) {
@@ -288,14 +222,30 @@ int session_open(struct session **out, const struct session_options *o, char *er
     return 0;
 }
 
+unsigned session_xen_server(const struct session *s)
+{
+    return s->opt.xen_domid >= 0 ? ioreq_xen_server(s->transport) : 0;
+}
+
+int session_confine(struct session *s, const struct sandbox_options *o, char *err, size_t errsz)
+{
+    int rc = s->opt.xen_domid >= 0 ? ioreq_xen_restrict(s->transport) : 0;
+
+    if (rc)
+        return session_fail(err, errsz, "cannot give up the rights over other domains", rc);
+    return sandbox_enter(o, err, errsz);
+}
+
 int session_start(struct session *s, char *err, size_t errsz)
 {
     int rc = workers_start(s->workers, s->gate);
 
     if (rc)
-        return fail(err, errsz, "cannot start the engine threads", rc);
+        return session_fail(err, errsz, "cannot start the engine threads", rc);
     rc = control_start(s->control);
-    return rc ? fail(err, errsz, "cannot start the control thread", rc) : 0;
+    if (!rc && s->adopted)
+        gate_resume(s->gate);
+    return rc ? session_fail(err, errsz, "cannot start the control thread", rc) : 0;
 }
 
 /*
@@ -357,6 +307,7 @@ void session_close(struct session *s)
     if (s->transport)
         s->transport->ops->close(s->transport);
     gate_destroy(s->gate);
+    journal_close(s->journal, true);
     if (s->backend)
         s->backend->ops->destroy(s->backend);
     if (s->gtt)

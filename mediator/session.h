@@ -14,16 +14,21 @@
 
 #include "mediator/backend.h"
 #include "mediator/gate.h"
+#include "mediator/sandbox.h"
 #include "vgpu/vgpu.h"
 
 #define SESSION_NAME_MAX 48
 
 struct session_options {
     const char *name;      /* of the guest: letters, digits, '-', '_', '.' */
-    const char *vfio_user; /* path of the listening socket */
-    const char *run_dir;   /* where the control socket goes; NULL: run_dir_default() */
-    const char *record;    /* trace file to write, or NULL */
-    unsigned heads;        /* 1..VGPU_HEADS */
+    const char *vfio_user; /* path of the listening socket, or NULL */
+    int xen_domid;         /* the HVM domain to serve as an ioreq server, or -1; exactly one of the two */
+    /* Xen: file that holds the device's state, so that a successor can adopt it (mediator/journal.h). NULL: none. */
+    const char *state_path;
+    const char *xen_uuid; /* of the domain: a state file of another one is not adopted */
+    const char *run_dir;  /* where the control socket goes; NULL: run_dir_default() */
+    const char *record;   /* trace file to write, or NULL */
+    unsigned heads;       /* 1..VGPU_HEADS */
     struct vgpu_mode mode[VGPU_HEADS];
     bool pvinfo;
     /* The guest stores into the GTT without traps (never while recording). QEMU's vfio-user client then waits for the
@@ -40,6 +45,11 @@ struct session;
 /* Opens everything that needs rights, without any thread. 0, or -errno with a message (what, why, what to do) in err.
  */
 int session_open(struct session **out, const struct session_options *o, char *err, size_t errsz);
+/* Xen: id of our ioreq server; else 0. */
+unsigned session_xen_server(const struct session *s);
+/* Gives up all rights but those over this guest (mediator/sandbox.h). 0, or -errno with a message: then the process
+ * must not go on. Single threaded. */
+int session_confine(struct session *s, const struct sandbox_options *o, char *err, size_t errsz);
 /* Starts the threads. 0 or -errno with a message. */
 int session_start(struct session *s, char *err, size_t errsz);
 /* Serves guests until session_stop, a guest that can have no successor, or a broken transport. 0 or -errno. The trap

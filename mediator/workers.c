@@ -98,6 +98,8 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
 
+    /* By the thread itself: another's name goes through /proc, which is out of reach in the sandbox. */
+    pthread_setname_np(pthread_self(), w->id == DISPLAY_WORKER ? "display" : engine_table[w->id].name);
     if (w->id == DISPLAY_WORKER)
         display_loop(w);
     else
@@ -123,10 +125,7 @@ static int worker_start(struct worker *w)
 {
     int rc = pthread_create(&w->thread, NULL, worker_main, w);
 
-    if (rc)
-        return -rc;
-    pthread_setname_np(w->thread, w->id == DISPLAY_WORKER ? "display" : engine_table[w->id].name);
-    return 0;
+    return -rc;
 }
 
 struct workers *workers_create(void)

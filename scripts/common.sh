@@ -19,7 +19,8 @@ need_packages() {
     rm -f "$log"
 }
 
-BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjson-dev libzstd-dev libpng-dev libdrm-dev edid-decode)
+BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjson-dev libzstd-dev libpng-dev libdrm-dev libxen-dev
+                libseccomp-dev edid-decode)
 TOOL_PACKAGES=(clang clang-format cppcheck libclang-rt-dev python3)
 
 # build DIR [cmake options...]: configures once, builds always; quiet unless it fails.

@@ -1,0 +1,41 @@
+/* The insides of a session, shared by mediator/session.c and session_transport.c. */
+#ifndef GTMUX_MEDIATOR_SESSION_INTERNAL_H
+#define GTMUX_MEDIATOR_SESSION_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "ioreq/transport.h"
+#include "mediator/control.h"
+#include "mediator/journal.h"
+#include "mediator/session.h"
+#include "mediator/workers.h"
+
+struct session {
+    struct session_options opt;
+    char name[SESSION_NAME_MAX];
+    struct ioreq_transport *transport;
+    struct gate *gate;
+    struct vgpu_config device;
+    struct journal *journal; /* Xen: where the device lives, or NULL */
+    bool adopted;            /* the device is a killed predecessor's */
+    struct backend *backend;
+    struct workers *workers;
+    struct control *control;
+    int stop_fd; /* eventfd */
+    int gtt_fd;  /* memfd behind the GTT half of BAR0, or -1 */
+    void *gtt;
+    uint8_t rom[VGPU_ROM_SIZE];
+    uint64_t start_ns;
+    atomic_bool connected;
+    _Atomic uint64_t messages;
+    unsigned spin_us; /* busy polling now in force: 0 or opt.busy_poll_us */
+    int adopt_server; /* Xen: the ioreq server that a predecessor left behind, or -1 */
+};
+
+/* Writes "WHAT: reason" to err; returns code. */
+int session_fail(char *err, size_t errsz, const char *what, int code);
+/* session_transport.c: opens the transport that the options name, with the device's regions. The guest can speak when
+ * it returns. 0 or -errno with a message. */
+int session_open_transport(struct session *s, char *err, size_t errsz);
+
+#endif
