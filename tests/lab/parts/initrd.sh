@@ -7,7 +7,7 @@ part_tools()  { echo cpio:cpio depmod:kmod; }
 
 # Modules loaded by init before i915, and those that only gt.root needs.
 BOOT_MODULES='virtio_pci'
-ROOT_MODULES='virtio_blk squashfs overlay'
+ROOT_MODULES='virtio_blk xen-blkfront squashfs overlay'
 
 # load_order TREE MODULE...: paths in the order of loading, each once.
 load_order() {

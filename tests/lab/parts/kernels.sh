@@ -4,7 +4,10 @@
 
 KERNELS='6.1 6.12 7'
 MODULES='i915 vgem virtio_pci virtio_blk virtio_console loop overlay
-         squashfs ext4 erofs crc32c_generic crc32c_intel'
+         squashfs ext4 erofs crc32c_generic crc32c_intel xen-blkfront'
+# What a Xen dom0 needs beside its root file system (parts xen-*); a tree of its own.
+DOM0_MODULES='virtio_pci virtio_blk virtio_console squashfs overlay 9p 9pnet_virtio
+              xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback'
 
 part_tools() { echo depmod:kmod xz:xz-utils zstd:zstd; }
 
@@ -25,9 +28,9 @@ kernel_debs() {
     apt-cache show "$1" | awk '/^Depends: /' | grep -oE "linux-(base|binary|modules)-${release//+/\\+}" | sort -u
 }
 
-# modules_closure TREE: paths of the wanted modules and of all they depend on.
+# modules_closure TREE MODULE...: paths of the wanted modules and of all they depend on.
 modules_closure() {
-    awk -v want="$MODULES" '
+    awk -v want="${*:2}" '
         function stem(p) { sub(/.*\//, "", p); sub(/\.ko.*/, "", p); gsub(/-/, "_", p); return p }
         BEGIN { n = split(want, w); for (i = 1; i <= n; i++) { gsub(/-/, "_", w[i]); wanted[w[i]] = 1 } }
         stem($1) in wanted { gsub(/:/, ""); for (i = 1; i <= NF; i++) print $i }' "$1/modules.dep" | sort -u
@@ -61,19 +64,23 @@ kernel_build() {
         [ ! -d "$tree/kernel" ] || mv "$tree" "$tmp/base/lib/modules/"
     done
     depmod -b "$tmp/base" "$release"
-    kernel_modules "$tmp/base/lib/modules/$release" "$out/modules/lib/modules/$release"
-    depmod -b "$out/modules" "$release"
+    # shellcheck disable=SC2086
+    kernel_modules "$tmp/base/lib/modules/$release" "$out/modules" $MODULES
+    # shellcheck disable=SC2086
+    kernel_modules "$tmp/base/lib/modules/$release" "$out/dom0-modules" $DOM0_MODULES
     printf '%s\n' "$release" > "$out/version"
     rm -rf "$tmp"
 }
 
-# kernel_modules FROM TO: the closure, decompressed.
+# kernel_modules FROM TO MODULE...: their closure, decompressed, as a tree for modprobe -d TO.
 kernel_modules() {
-    local module
-    mkdir -p "$2"
-    cp "$1"/modules.builtin* "$1/modules.order" "$2/" 2>/dev/null || true
-    rm -f "$2/modules.builtin.bin" "$2/modules.builtin.alias.bin"
-    modules_closure "$1" | while read -r module; do module_copy "$1/$module" "$2/$module"; done
+    local from=$1 tree module
+    tree=$2/lib/modules/${1##*/}
+    mkdir -p "$tree"
+    cp "$from"/modules.builtin* "$from/modules.order" "$tree/" 2>/dev/null || true
+    rm -f "$tree/modules.builtin.bin" "$tree/modules.builtin.alias.bin"
+    modules_closure "$from" "${@:3}" | while read -r module; do module_copy "$from/$module" "$tree/$module"; done
+    depmod -b "$2" "${1##*/}"
 }
 
 part_build() {
