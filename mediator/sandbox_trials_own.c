@@ -35,9 +35,14 @@ static bool use_heap(size_t size)
         return false;
     memset(p, 0x5a, size);
     unsigned char *q = realloc(p, size * 2);
-    bool ok = q && q[size - 1] == 0x5a;
 
-    free(q ? q : p);
+    if (!q) {
+        free(p);
+        return false;
+    }
+    bool ok = q[size - 1] == 0x5a;
+
+    free(q);
     return ok;
 }
 
