@@ -66,8 +66,13 @@ struct ioreq_transport {
 /* Guest memory functions may be called on any thread between memory_end and memory_begin. */
 struct ioreq_transport_ops {
     const char *name;
-    /* File descriptor that becomes readable when dispatch has something to do. */
+    /* File descriptor that becomes readable when dispatch has something to do. NULL: `wait` is there. */
     int (*fd)(struct ioreq_transport *t);
+    /* Instead of fd, where a sleep in poll() would be one system call more. Sleeps until dispatch has something to do,
+     * a signal was handled or `wake` was called; may return without any of these. 0 or -errno. The trap thread. */
+    int (*wait)(struct ioreq_transport *t);
+    /* Ends this sleep or the next. Any thread, and async-signal-safe. NULL where wait is. */
+    void (*wake)(struct ioreq_transport *t);
     /* Handles what is pending, without blocking for more than `spin_us` microseconds of busy polling after the last
      * message. 0 go on, 1 the other side is gone and the transport is ready for another, -ESHUTDOWN the guest is gone
      * and there cannot be another, -errno broken. */

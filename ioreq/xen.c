@@ -3,9 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include <xentoolcore.h>
 
 #include "ioreq/xen_internal.h"
@@ -16,15 +13,20 @@ static struct xen *from_transport(struct ioreq_transport *t)
     return (struct xen *)t; /* t is its first member */
 }
 
-/* Any thread. The order matters: dispatch takes `woken` back before it empties the eventfd. */
+static void xen_wake(struct ioreq_transport *t)
+{
+    struct xen_server *s = &from_transport(t)->server;
+
+    (void)xenevtchn_notify(s->evtchn, s->wake); /* one system call, which cannot fail on a port that is bound */
+}
+
+/* The order matters: dispatch, when the event brings it, has to see the flag. */
 void xen_wake_dispatch(void *ctx)
 {
     struct xen *x = ctx;
-    uint64_t one = 1;
-    ssize_t n = write(x->wake, &one, sizeof(one));
 
-    (void)n; /* a full counter means that it is readable already */
     atomic_store(&x->woken, true);
+    xen_wake(&x->t);
 }
 
 /* Any thread. What Xen answers when there is nobody left to serve: no such domain, no such server. */
@@ -90,11 +92,6 @@ static int set_intx(void *ctx, bool level)
 
 /* ---- the transport's functions */
 
-static int xen_fd(struct ioreq_transport *t)
-{
-    return from_transport(t)->epoll;
-}
-
 static int xen_irq(struct ioreq_transport *t)
 {
     return xen_irq_edge(&from_transport(t)->irq);
@@ -137,16 +134,13 @@ static void xen_close(struct ioreq_transport *t)
     xen_mapcache_destroy(&x->cache);
     xen_server_close(&x->server);
     xen_irq_destroy(&x->irq);
-    if (x->epoll >= 0)
-        close(x->epoll);
-    if (x->wake >= 0)
-        close(x->wake);
     free(x);
 }
 
 static const struct ioreq_transport_ops xen_ops = {
     .name = "xen",
-    .fd = xen_fd,
+    .wait = xen_wait,
+    .wake = xen_wake,
     .dispatch = xen_dispatch,
     .irq = xen_irq,
     .line = xen_line,
@@ -166,26 +160,12 @@ static void wire(struct xen *x)
     x->irq_host = (struct xen_irq_host){x, config_read, inject_msi, set_intx};
 }
 
-static int open_poll(struct xen *x)
-{
-    struct epoll_event e = {.events = EPOLLIN};
-
-    x->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    x->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (x->wake < 0 || x->epoll < 0 || epoll_ctl(x->epoll, EPOLL_CTL_ADD, x->wake, &e) ||
-        epoll_ctl(x->epoll, EPOLL_CTL_ADD, xenevtchn_fd(x->server.evtchn), &e))
-        return -errno;
-    return 0;
-}
-
 /* All after the server is there. */
 static int open_rest(struct xen *x, const struct ioreq_xen_options *opt)
 {
     bool adopt = opt->adopt >= 0;
-    int ret = open_poll(x);
+    int ret = xen_mapcache_init(&x->cache, x->server.fm, opt->domid, XEN_CHUNKS_DEFAULT, xen_wake_dispatch, x);
 
-    if (!ret)
-        ret = xen_mapcache_init(&x->cache, x->server.fm, opt->domid, XEN_CHUNKS_DEFAULT, xen_wake_dispatch, x);
     if (!ret)
         ret = xen_irq_init(&x->irq, &x->irq_host, !adopt);
     if (ret)
@@ -213,7 +193,6 @@ int ioreq_xen_open(struct ioreq_transport **out, const struct ioreq_config *cfg,
     x->cfg = *cfg;
     x->events = *cfg->events;
     x->cfg.events = &x->events;
-    x->epoll = x->wake = -1;
     x->bdf = opt->slot << 3;
     wire(x);
     int ret = xen_server_open(&x->server, opt, err, errsz);

@@ -54,7 +54,6 @@ static struct place read_place(const struct xen_bars *b, unsigned i, uint32_t co
 {
     unsigned off = bar_offset(i);
     uint32_t low = b->host->config_read(b->host->ctx, off);
-    uint32_t dwords = GT_BIT(off / 4);
     struct place p;
 
     if (i == IOREQ_ROM) {
@@ -64,12 +63,11 @@ static struct place read_place(const struct xen_bars *b, unsigned i, uint32_t co
         p = (struct place){.enabled = command & PCI_COMMAND_IO, .start = low & BAR_IO_ADDRESS};
     } else {
         p = (struct place){.enabled = command & PCI_COMMAND_MEMORY, .mmio = true, .start = low & BAR_MEM_ADDRESS};
-        if ((low & BAR_TYPE_MASK) == BAR_TYPE_64) {
+        if ((low & BAR_TYPE_MASK) == BAR_TYPE_64)
             p.start |= (uint64_t)b->host->config_read(b->host->ctx, off + 4) << 32;
-            dwords |= GT_BIT(off / 4 + 1);
-        }
     }
-    if (b->sizing & dwords)
+    /* Ones in the high half alone are beyond MMIO_END. */
+    if (b->sizing & GT_BIT(off / 4))
         p.enabled = false;
     return p;
 }
@@ -85,13 +83,13 @@ static bool place_ok(const struct place *p, uint64_t size)
     return !BELOW_4G(p->start) || end <= MMIO_FIXED;
 }
 
-static bool overlaps_other(const struct xen_bars *b, unsigned self, const struct place *p)
+/* Bar i, which is not mapped, at p and one that is. */
+static bool overlaps_other(const struct xen_bars *b, unsigned i, const struct place *p)
 {
-    for (unsigned i = 0; i < XEN_BARS; i++) {
-        const struct xen_bar *o = &b->bar[i];
+    for (unsigned k = 0; k < XEN_BARS; k++) {
+        const struct xen_bar *o = &b->bar[k];
 
-        if (i != self && o->mapped && o->mmio == p->mmio && p->start < o->start + o->size &&
-            o->start < p->start + b->bar[self].size)
+        if (o->mapped && o->mmio == p->mmio && p->start < o->start + o->size && o->start < p->start + b->bar[i].size)
             return true;
     }
     return false;
@@ -113,9 +111,7 @@ static int unmap(struct xen_bars *b, unsigned i)
     if (!bar->mapped)
         return 0;
     bar->mapped = false;
-    int ret = b->host->unmap(b->host->ctx, bar->mmio, bar->start, bar->start + bar->size - 1);
-
-    return ret == -ENOENT ? 0 : ret; /* Xen lost it before us */
+    return b->host->unmap(b->host->ctx, bar->mmio, bar->start, bar->start + bar->size - 1);
 }
 
 /*
@@ -131,8 +127,7 @@ static int map_range(struct xen_bars *b, bool mmio, uint64_t start, uint64_t end
         return ret;
     if (b->adopted)
         return 0;
-    if (b->host->unmap(b->host->ctx, mmio, start, end))
-        return -EEXIST;
+    (void)b->host->unmap(b->host->ctx, mmio, start, end);
     return b->host->map(b->host->ctx, mmio, start, end);
 }
 
@@ -220,7 +215,8 @@ bool xen_bars_find(const struct xen_bars *b, bool mmio, uint64_t addr, unsigned 
     for (unsigned i = 0; i < XEN_BARS; i++) {
         const struct xen_bar *bar = &b->bar[i];
 
-        if (!bar->mapped || bar->mmio != mmio || addr < bar->start || !gt_range_ok(addr - bar->start, size, bar->size))
+        /* An address below wraps, far beyond any size. */
+        if (!bar->mapped || bar->mmio != mmio || !gt_range_ok(addr - bar->start, size, bar->size))
             continue;
         a->region = (uint8_t)i;
         a->off = addr - bar->start;

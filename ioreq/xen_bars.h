@@ -16,7 +16,8 @@
 struct xen_bars_host {
     void *ctx;
     uint32_t (*config_read)(void *ctx, unsigned off); /* the 4 bytes at off */
-    /* Tell Xen to send us the accesses to [start, end], memory or ports. 0 or -errno. */
+    /* Tell Xen to send us the accesses to [start, end], memory or ports, or not to. 0 or -errno; to unmap what Xen has
+     * not got is no error. */
     int (*map)(void *ctx, bool mmio, uint64_t start, uint64_t end);
     int (*unmap)(void *ctx, bool mmio, uint64_t start, uint64_t end);
 };

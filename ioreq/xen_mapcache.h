@@ -9,7 +9,8 @@
  *
  * Not every page of a domain can be mapped: holes, devices, pages that the guest gave back or got by grant. Touching
  * them would be SIGBUS; each chunk knows which pages it has, and what is missing is tried again, but not too often.
- * HVMMEM_ram_ro is no obstacle: a privileged domain maps such pages writable too.
+ * HVMMEM_ram_ro is no obstacle: Xen lets a privileged domain map such pages writable too. In a domain that populates on
+ * demand (maxmem above memory) mapping a page gives it memory, as QEMU's mappings do.
  */
 #ifndef GTMUX_IOREQ_XEN_MAPCACHE_H
 #define GTMUX_IOREQ_XEN_MAPCACHE_H

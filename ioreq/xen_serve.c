@@ -5,10 +5,12 @@
  * READY and notifies an event channel; the vCPU waits until the state is RESP_READY and it is notified in turn. The
  * state is the truth, the event a hint: each dispatch looks at all slots.
  *
- * System calls. A request costs one read (which ports fired), one write (unmask them) and one ioctl (notify the vCPU).
- * A port that has fired stays masked until it is written back, so while dispatch polls the slots busily, further
- * requests raise no interrupt and cost the notify alone. What fired meanwhile comes out as one event after the unmask;
- * the dispatch that it causes finds nothing to do, and ends without polling.
+ * System calls. In a PV dom0 each is two trips through Xen, so a request makes do with three: a blocking read that is
+ * also the sleep (which ports fired), an ioctl (notify the vCPU), and only when the vCPU can run again, a write (unmask
+ * the ports). A port that has fired stays masked until it is written back, so while dispatch polls the slots busily,
+ * further requests raise no interrupt and cost the notify alone. What fired meanwhile comes out as one event after the
+ * unmask; the dispatch that it causes finds nothing to do, and ends without polling. Other threads end the sleep by an
+ * event channel of our domain with itself.
  *
  * The domain is hostile, Xen is not; still, nothing that is read from the page is trusted further than needed.
  */
@@ -85,10 +87,7 @@ static void change_memory(struct xen *x, void (*change)(struct xen_mapcache *c))
 /* The guest gave memory back. Our mappings would keep those pages alive, and show the guest's old memory. */
 static void invalidate(void *ctx)
 {
-    struct xen *x = ctx;
-
-    gt_debug("domain %u: its memory map has changed", x->server.domid);
-    change_memory(x, xen_mapcache_drop);
+    change_memory(ctx, xen_mapcache_drop);
 }
 
 /* ---- requests */
@@ -159,7 +158,7 @@ static inline void relax(void)
 /* Serves until no request comes for spin_us. */
 static void serve_all(struct xen *x, unsigned spin_us)
 {
-    uint64_t until = 0;
+    uint64_t until = 0; /* long past: a look that finds nothing is the last */
 
     for (unsigned rounds = 0, spins = 0;
          rounds < DISPATCH_ROUNDS && !atomic_load_explicit(&x->gone, memory_order_relaxed); spins++) {
@@ -168,7 +167,7 @@ static void serve_all(struct xen *x, unsigned spin_us)
             if (!spin_us)
                 return;
             until = gt_clock_ns() + (uint64_t)spin_us * 1000;
-        } else if (!until || (spins % SPINS_PER_CLOCK == 0 && gt_clock_ns() >= until)) {
+        } else if (spins % SPINS_PER_CLOCK == 0 && gt_clock_ns() >= until) {
             return;
         }
         relax();
@@ -192,10 +191,6 @@ static int leave(struct xen *x)
 
 static void handle_wake(struct xen *x)
 {
-    uint64_t count;
-    ssize_t n = read(x->wake, &count, sizeof(count));
-
-    (void)n; /* nothing in it: another thread is about to write */
     unsigned wants = xen_mapcache_wants(&x->cache);
 
     if (wants & XEN_CACHE_GONE)
@@ -207,23 +202,42 @@ static void handle_wake(struct xen *x)
     x->connected = true;
 }
 
+int xen_wait(struct ioreq_transport *t)
+{
+    struct xen *x = (struct xen *)t;
+
+    if (x->fired_bytes)
+        return 0; /* dispatch has not seen to these yet */
+    ssize_t n = read(xenevtchn_fd(x->server.evtchn), x->fired, sizeof(x->fired));
+
+    if (n < 0)
+        return errno == EINTR ? 0 : -errno;
+    x->fired_bytes = (size_t)n;
+    return 0;
+}
+
+/* Lets the ports fire again that made the last xen_wait return. */
+static int unmask(struct xen *x)
+{
+    size_t n = x->fired_bytes;
+
+    x->fired_bytes = 0;
+    return n && write(xenevtchn_fd(x->server.evtchn), x->fired, n) < 0 ? -errno : 0;
+}
+
 int xen_dispatch(struct ioreq_transport *t, unsigned spin_us)
 {
     struct xen *x = (struct xen *)t;
-    int fd = xenevtchn_fd(x->server.evtchn);
-    evtchn_port_t fired[XEN_MAX_VCPUS];
 
     if (atomic_exchange(&x->woken, false))
         handle_wake(x);
     if (atomic_load(&x->gone))
         return leave(x);
-    ssize_t n = read(fd, fired, sizeof(fired));
-
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
-        return -errno;
     serve_all(x, spin_us);
-    if (n > 0 && write(fd, fired, (size_t)n) < 0)
-        return -errno;
+    int ret = unmask(x);
+
+    if (ret)
+        return ret;
     return atomic_load(&x->gone) ? leave(x) : 0;
 }
 

@@ -1,7 +1,6 @@
 #include "ioreq/xen_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +25,9 @@ _Static_assert(XEN_TYPE_COPY == IOREQ_TYPE_COPY && XEN_TYPE_PCI_CONFIG == IOREQ_
 
 /* No ring for requests that may wait: its addresses have 20 bits, and it must be asked for at creation. */
 #define NO_BUFFERED_REQUESTS 0 /* HVM_IOREQSRV_BUFIOREQ_OFF */
+
+#define BIND_TRIES    50u
+#define BIND_PAUSE_US 5000u
 
 struct message {
     char *text;
@@ -66,11 +68,6 @@ static int open_handles(struct xen_server *s, const struct message *m)
     s->evtchn = xenevtchn_open(NULL, 0);
     if (!s->evtchn)
         return no_handle(m, "evtchn");
-    /* A read of what has come must not wait for what comes next (Linux drivers/xen/evtchn.c, evtchn_read). */
-    int fd = xenevtchn_fd(s->evtchn), flags = fcntl(fd, F_GETFL);
-
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-        return fail(m, -errno, "cannot make the event channel descriptor non-blocking: %s", strerror(errno));
     errno = 0;
     s->dm = xendevicemodel_open(NULL, 0);
     if (!s->dm)
@@ -78,6 +75,18 @@ static int open_handles(struct xen_server *s, const struct message *m)
     errno = 0;
     s->fm = xenforeignmemory_open(NULL, 0);
     return s->fm ? 0 : no_handle(m, "privcmd");
+}
+
+/* Our own domain's, so it must be there before the handles are restricted to the guest. */
+static int make_wake_channel(struct xen_server *s, const struct message *m)
+{
+    int far = xenevtchn_bind_unbound_port(s->evtchn, DOMID_SELF);
+    int port = far < 0 ? -1 : xenevtchn_bind_interdomain(s->evtchn, DOMID_SELF, (evtchn_port_t)far);
+
+    if (port < 0)
+        return fail(m, -errno, "cannot make an event channel: %s", strerror(errno));
+    s->wake = (evtchn_port_t)port;
+    return 0;
 }
 
 /* ---- the server */
@@ -153,22 +162,37 @@ static int map_page(struct xen_server *s, const struct message *m)
     return fail(m, -errno, "cannot map the page of ioreq server %u of domain %u: %s", s->id, s->domid, strerror(errno));
 }
 
+/* The kernel closes the descriptors of a killed process one after another, so it may be known to be dead (its locks are
+ * free) when its event channels are still bound. */
+static int bind_channel(struct xen_server *s, uint32_t remote, unsigned *tries)
+{
+    for (;;) {
+        int port = xenevtchn_bind_interdomain(s->evtchn, s->domid, remote);
+
+        if (port >= 0 || errno != EINVAL || !*tries)
+            return port >= 0 ? port : -errno;
+        (*tries)--;
+        usleep(BIND_PAUSE_US);
+    }
+}
+
 /* The channels of vCPUs 0, 1, ... are in the page as long as the server is on. */
 static int bind_channels(struct xen_server *s, const struct message *m)
 {
+    unsigned tries = s->ours ? 0 : BIND_TRIES;
+
     for (unsigned i = 0; i < XEN_MAX_VCPUS; i++) {
         uint32_t remote = __atomic_load_n(&s->slots[i].vp_eport, __ATOMIC_ACQUIRE);
 
         if (!remote)
             break;
-        int port = xenevtchn_bind_interdomain(s->evtchn, s->domid, remote);
+        int port = bind_channel(s, remote, &tries);
 
         if (port < 0)
-            return fail(
-                m, -errno,
-                "cannot bind event channel %u of domain %u: %s; ioreq server %u belongs to another emulator that "
-                "still runs",
-                remote, s->domid, strerror(errno), s->id);
+            return fail(m, port,
+                        "cannot bind event channel %u of domain %u: %s; ioreq server %u belongs to another emulator "
+                        "that still runs",
+                        remote, s->domid, strerror(-port), s->id);
         s->port[s->vcpus++] = (evtchn_port_t)port;
     }
     if (!s->vcpus)
@@ -197,6 +221,8 @@ int xen_server_open(struct xen_server *s, const struct ioreq_xen_options *opt, c
         return fail(&m, -EINVAL, "PCI slots go from 0 to 31, ioreq servers from 0 to 7");
     int ret = open_handles(s, &m);
 
+    if (!ret)
+        ret = make_wake_channel(s, &m);
     if (!ret && opt->adopt < 0)
         ret = create(s, &m);
     else if (!ret)

@@ -12,6 +12,8 @@
 #include "ioreq/transport.h"
 #include "ioreq/xen_request.h"
 
+#define XEN_WAKE_PORTS 2u /* its two ends */
+
 struct xen_server {
     xendevicemodel_handle *dm;
     xenforeignmemory_handle *fm;
@@ -23,6 +25,7 @@ struct xen_server {
     xenforeignmemory_resource_handle *resource; /* NULL: the page was mapped the old way */
     unsigned vcpus;
     evtchn_port_t port[XEN_MAX_VCPUS]; /* our ends, by vCPU */
+    evtchn_port_t wake;                /* of a channel to ourselves: notifying it ends a read of the others */
 };
 
 /* Opens the handles, makes or adopts the server, maps its page, lets it get requests and binds all event channels; last

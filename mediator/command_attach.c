@@ -155,8 +155,8 @@ static void warn_unless_paused(const struct attach *a)
         pclose(f);
     if (strlen(state) == 6 && state[XL_STATE_PAUSED] != 'p')
         fprintf(stderr,
-                "gtmux: warning: domain %u runs already: its system will see the GPU after its next start only; "
-                "create it paused (xl create -p), attach, then xl unpause\n",
+                "gtmux: warning: domain %u runs already, and looked for its GPU when it started; create it "
+                "paused (xl create -p), attach, then xl unpause\n",
                 domid);
 }
 
@@ -314,7 +314,8 @@ static int attach(struct attach *a)
         snprintf(a->guest, sizeof(a->guest), "%s", a->name);
     else
         xen_keys_guest_name(a->keys, a->guest, sizeof(a->guest));
-    if (!a->creating)
+    xen_keys_status(a->keys, &st);
+    if (!a->creating && !st.state[0]) /* else it had a vGPU before, which is now taken up again */
         warn_unless_paused(a);
     if (start(a))
         return EXIT_FAILURE;

@@ -48,6 +48,8 @@ static int choose_user(const struct device_options *o, struct sandbox_options *b
     sandbox_options_default(box);
     box->xen = o->session.xen_domid >= 0;
     box->require = o->sandbox == DEVICE_SANDBOX_STRICT;
+    if (o->session.record) /* the trace grows, and a copy of the guest memory that was seen is kept */
+        box->file_limit = box->memory_limit = 0;
     if (o->sandbox == DEVICE_SANDBOX_OFF || geteuid() != 0)
         return 0;
     return sandbox_user(o->user, o->session.xen_domid, &box->uid, &box->gid, err, errsz);

@@ -36,7 +36,7 @@ enum {
     OPT_REPLAY,
     OPT_RUN_DIR,
     OPT_NO_PVINFO,
-    OPT_MAP_GTT,
+    OPT_TRAP_GTT,
     OPT_MAPPABLE,
     OPT_BUSY_POLL,
     OPT_WRITE_ROM,
@@ -63,7 +63,7 @@ static const struct argp_option option_rows[] = {
      3},
     {"run-dir", OPT_RUN_DIR, "DIR", 0, "Directory of the control socket (default $GTMUX_RUN_DIR, or /run/gtmux)", 3},
     {"no-pvinfo", OPT_NO_PVINFO, NULL, 0, "Do not tell the guest that it runs on a vGPU", 4},
-    {"map-gtt", OPT_MAP_GTT, NULL, 0, "Map the GTT into the guest instead of trapping its stores", 4},
+    {"trap-gtt", OPT_TRAP_GTT, NULL, 0, "Trap GTT stores instead of mapping the GTT into the guest", 4},
     {"mappable", OPT_MAPPABLE, "MIB", 0, "CPU window of the aperture that the guest is given, 0 to 256", 4},
     {"busy-poll", OPT_BUSY_POLL, "US", 0, "Poll so long for the next message before sleeping; 0: never (default 50)",
      4},
@@ -179,8 +179,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPT_NO_PVINFO:
         o->pvinfo = false;
         break;
-    case OPT_MAP_GTT:
-        o->map_gtt = true;
+    case OPT_TRAP_GTT:
+        o->map_gtt = false;
         break;
     case OPT_MAPPABLE:
         o->mappable_mb = parse_number(state, "mappable", arg, 256);

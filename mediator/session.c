@@ -25,6 +25,7 @@ void session_options_default(struct session_options *o)
         .heads = 1,
         .xen_domid = -1,
         .pvinfo = cfg.pvinfo,
+        .map_gtt = true,
         .mappable_mb = cfg.mappable_mb,
         .busy_poll_us = 50,
     };
@@ -213,6 +214,7 @@ int session_open(struct session **out, const struct session_options *o, char *er
     snprintf(s->name, sizeof(s->name), "%s", o->name);
     s->stop_fd = s->gtt_fd = s->adopt_server = -1;
     s->start_ns = gt_clock_ns();
+    spin_init(&s->spin, o->busy_poll_us);
     int rc = open_all(s, err, errsz);
     if (rc) {
         session_close(s);
@@ -248,35 +250,37 @@ int session_start(struct session *s, char *err, size_t errsz)
     return rc ? session_fail(err, errsz, "cannot start the control thread", rc) : 0;
 }
 
-/*
- * Busy polling pays only while the guest talks: a wake-up from poll() costs 40-60 us on an idle core, a message that
- * follows its predecessor at once would pay it each time. So poll busily as long as sleeps turn out shorter than
- * twice the polling time, and sleep at once when they get longer.
- */
-static void adapt_spin(struct session *s, uint64_t slept_ns)
+/* Sleeps until the transport has something to do or session_stop was called. 0 or -errno. */
+static int sleep_for_work(struct session *s)
 {
-    uint64_t limit_ns = 2000ull * s->opt.busy_poll_us;
+    const struct ioreq_transport_ops *ops = s->transport->ops;
 
-    s->spin_us = slept_ns <= limit_ns ? s->opt.busy_poll_us : 0;
+    if (ops->wait)
+        return ops->wait(s->transport);
+    struct pollfd fds[2] = {{.fd = s->stop_fd, .events = POLLIN}, {.fd = ops->fd(s->transport), .events = POLLIN}};
+
+    return poll(fds, 2, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Serves what woke us, and what busy polling finds after it. As the transport's dispatch. */
+static int serve(struct session *s, uint64_t slept_ns)
+{
+    uint64_t before = s->accesses;
+
+    s->messages++;
+    int rc = s->transport->ops->dispatch(s->transport, spin_slept(&s->spin, slept_ns));
+    if (s->accesses != before)
+        spin_polled(&s->spin, s->accesses - before > 1);
+    return rc;
 }
 
 int session_run(struct session *s)
 {
-    struct pollfd fds[2] = {{.fd = s->stop_fd, .events = POLLIN}, {.events = POLLIN}};
-
-    for (;;) {
-        fds[1].fd = s->transport->ops->fd(s->transport);
+    while (!atomic_load(&s->stopping)) {
         uint64_t before = gt_clock_ns();
-        if (poll(fds, 2, -1) < 0) {
-            if (errno == EINTR)
-                continue;
-            return -errno;
-        }
-        if (fds[0].revents)
-            return 0;
-        adapt_spin(s, gt_clock_ns() - before);
-        s->messages++;
-        int rc = s->transport->ops->dispatch(s->transport, s->spin_us);
+        int rc = sleep_for_work(s);
+        if (!rc && !atomic_load(&s->stopping))
+            rc = serve(s, gt_clock_ns() - before);
         if (rc == -ESHUTDOWN) {
             gt_info("the guest is gone");
             return 0;
@@ -286,14 +290,23 @@ int session_run(struct session *s)
             return rc;
         }
     }
+    return 0;
 }
 
+/* A signal handler calls this, in the midst of anything. */
 void session_stop(struct session *s)
 {
+    const struct ioreq_transport_ops *ops = s->transport->ops;
+    int saved = errno;
     uint64_t one = 1;
+
+    atomic_store(&s->stopping, true);
+    if (ops->wake)
+        ops->wake(s->transport);
     ssize_t n = write(s->stop_fd, &one, sizeof(one));
 
     (void)n; /* a full counter means that it is readable already */
+    errno = saved;
 }
 
 void session_close(struct session *s)

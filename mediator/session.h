@@ -32,7 +32,8 @@ struct session_options {
     struct vgpu_mode mode[VGPU_HEADS];
     bool pvinfo;
     /* The guest stores into the GTT without traps (never while recording). QEMU's vfio-user client then waits for the
-     * answer of each trapped write (hw/vfio-user/device.c posts writes only to devices without a mapping). */
+     * answer of each trapped write, which i915 relies on: it takes the aperture for coherent (has_coherent_ggtt) and
+     * reads an object's memory right after a write through it. To a device without a mapping QEMU posts writes. */
     bool map_gtt;
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
     unsigned busy_poll_us; /* 0: sleep at once */

@@ -8,6 +8,7 @@
 #include "mediator/control.h"
 #include "mediator/journal.h"
 #include "mediator/session.h"
+#include "mediator/spin.h"
 #include "mediator/workers.h"
 
 struct session {
@@ -21,15 +22,17 @@ struct session {
     struct backend *backend;
     struct workers *workers;
     struct control *control;
-    int stop_fd; /* eventfd */
-    int gtt_fd;  /* memfd behind the GTT half of BAR0, or -1 */
+    int stop_fd; /* eventfd, for transports that are polled */
+    atomic_bool stopping;
+    int gtt_fd; /* memfd behind the GTT half of BAR0, or -1 */
     void *gtt;
     uint8_t rom[VGPU_ROM_SIZE];
     uint64_t start_ns;
     atomic_bool connected;
     _Atomic uint64_t messages;
-    unsigned spin_us; /* busy polling now in force: 0 or opt.busy_poll_us */
-    int adopt_server; /* Xen: the ioreq server that a predecessor left behind, or -1 */
+    struct spin spin;
+    uint64_t accesses; /* trap thread */
+    int adopt_server;  /* Xen: the ioreq server that a predecessor left behind, or -1 */
 };
 
 /* Writes "WHAT: reason" to err; returns code. */

@@ -23,6 +23,7 @@ static void on_access(void *ctx, struct ioreq_access *a)
 {
     struct session *s = ctx;
 
+    s->accesses++;
     if (a->region == IOREQ_ROM) {
         rom_access(s, a);
         return;

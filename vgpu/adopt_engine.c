@@ -95,11 +95,11 @@ static void adopt_trap_side(struct vgpu_engine *e, const struct vgpu_engine *old
     e->ctx_loaded_ts = old->ctx_loaded_ts;
 }
 
-/* The first command looks at it. */
+/* The first command looks at it, if it is the one that was being executed. */
 static void adopt_atomic(struct vgpu_engine *e, const struct atomic_note *old)
 {
     e->tidy = true;
-    if (old->size != 4 && old->size != 8)
+    if (e->state != ENGINE_RUN || old->at != cs_at(e) || (old->size != 4 && old->size != 8))
         return;
     e->atomic = (struct atomic_note){
         .at = old->at, .addr = old->addr, .old = old->old, .new = old->new, .size = old->size, .resumed = true};
@@ -110,10 +110,10 @@ void adopt_engine(struct vgpu_engine *e, const struct vgpu_engine *old)
     adopt_trap_side(e, old);
     adopt_position(e, old);
     adopt_slots(e, old);
-    adopt_atomic(e, &old->atomic);
     e->user_irq = GT_MIN(old->user_irq, USER_IRQ_DELAY);
     atomic_store(&e->live_ipehr, old->live_ipehr);
     adopt_change(e, &old->change);
+    adopt_atomic(e, &old->atomic);
     cs_publish(e);
     atomic_store(&e->attention,
                  (e->pending ? ATTN_PENDING : 0) | (vgpu_reg_get(e->v, R_MI_MODE, e->id) & STOP_RING ? ATTN_STOP : 0));

@@ -272,10 +272,10 @@ void cs_note(struct vgpu_engine *e, const void *field, size_t size)
 static void tidy(struct vgpu_engine *e, enum cs_result r)
 {
     vgpu_undo_end(&e->undo);
+    e->atomic.resumed = false;
     if (r == CS_AGAIN || r == CS_WAIT)
         return;
     e->atomic.size = 0;
-    e->atomic.resumed = false;
     e->scratch[VGPU_SCRATCH_PROGRESS] = 0;
     e->tidy = false;
 }

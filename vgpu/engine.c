@@ -22,10 +22,6 @@
 #define FAULT_VALID        GT_BIT(0)
 #define FAULT_ENGINE_SHIFT 12
 
-/* Dwords of the hardware status page: i915 I915_HWS_CSB_BUF0_INDEX, I915_HWS_CSB_WRITE_INDEX. */
-#define HWS_CSB_BUF   0x10
-#define HWS_CSB_WRITE 0x1f
-
 /* Loading a context costs about as much as this many commands. */
 #define LOAD_COST 64u
 
@@ -49,107 +45,7 @@ static struct ctx_desc *running(struct vgpu_engine *e)
     return &e->current[e->element];
 }
 
-/* ---- context status buffer (locked) */
-
-static void csb_store(struct vgpu_engine *e, unsigned slot, uint32_t status, uint32_t ctx_id)
-{
-    uint64_t hws = vgpu_reg_get(e->v, R_HWS_PGA, e->id) & ~0xfffu;
-    uint32_t entry[2] = {status, ctx_id};
-    uint32_t write_ptr = slot;
-
-    *vgpu_reg(e->v, R_CONTEXT_STATUS_BUF, e->id, 2 * slot) = status;
-    *vgpu_reg(e->v, R_CONTEXT_STATUS_BUF, e->id, 2 * slot + 1) = ctx_id;
-    if (vgpu_as_write(&e->ggtt, hws + 4 * (HWS_CSB_BUF + 2 * slot), entry, sizeof(entry)))
-        goto unmapped;
-    atomic_thread_fence(memory_order_release); /* the driver trusts an entry as soon as it sees the pointer */
-    if (vgpu_as_write(&e->ggtt, hws + 4 * HWS_CSB_WRITE, &write_ptr, sizeof(write_ptr)))
-        goto unmapped;
-    return;
-unmapped:
-    GT_GUEST_LOG(&e->v->log_rl, "%s: status page 0x%x is not mapped, event lost", engine_table[e->id].name,
-                 (uint32_t)hws);
-}
-
-/* Raises interrupts, and the user interrupt that is due with them; that one is forgotten only when it is out. */
-static void raise_due(struct vgpu_engine *e, uint32_t bits)
-{
-    if (e->user_irq)
-        bits |= IRQ_USER;
-    if (bits)
-        vgpu_irq_gt(e->v, e->id, bits);
-    vgpu_order();
-    e->user_irq = 0;
-}
-
-/* ---- context switches (locked) */
-
-void engine_switch_state(struct vgpu_engine *e)
-{
-    const struct engine_switch *s = &e->change;
-    uint32_t *ptr = vgpu_reg(e->v, R_CONTEXT_STATUS_PTR, e->id, 0);
-
-    e->current[0] = s->current[0];
-    e->current[1] = s->current[1];
-    e->element = s->element;
-    e->state = (enum engine_state)s->state;
-    if (s->taken) {
-        e->pending = false;
-        e->deferred = false;
-        attention_clear(e, ATTN_PENDING);
-    }
-    if (e->state != ENGINE_RUN)
-        e->ctx_loaded = false;
-    *ptr = (*ptr & ~CSB_PTR_WRITE) | s->slot;
-    e->last_switch = s->status;
-}
-
-/* Tells the driver. */
-static void switch_tell(struct vgpu_engine *e)
-{
-    const struct engine_switch *s = &e->change;
-
-    csb_store(e, s->slot, s->status, s->id);
-    raise_due(e, IRQ_CONTEXT_SWITCH);
-}
-
-static void switch_step(struct vgpu_engine *e, enum switch_step step)
-{
-    vgpu_order();
-    __atomic_store_n(&e->change.step, step, __ATOMIC_RELAXED);
-    vgpu_order();
-}
-
-/* Goes on in this state with this element: of the waiting execlist, or of the one that runs. */
-static void engine_change(struct vgpu_engine *e, enum engine_state state, unsigned element, bool take, uint32_t status)
-{
-    const struct ctx_desc *list = take ? e->queued : e->current;
-    unsigned last = vgpu_reg_get(e->v, R_CONTEXT_STATUS_PTR, e->id) & CSB_PTR_WRITE;
-
-    e->change = (struct engine_switch){
-        .state = state,
-        .element = element,
-        .current = {list[0], list[1]},
-        .taken = take,
-        .slot = last < VGPU_CSB_ENTRIES - 1 ? last + 1 : 0,
-        .status = status,
-        .id = e->state == ENGINE_IDLE ? list[element].hi : running(e)->hi,
-    };
-    switch_step(e, SWITCH_DO);
-    engine_switch_state(e);
-    switch_tell(e);
-    switch_step(e, SWITCH_NONE);
-}
-
-/* What a killed process had not told, or not certainly. */
-static void switch_finish(struct vgpu_engine *e)
-{
-    vgpu_lock(e->v);
-    if (e->change.step != SWITCH_NONE) {
-        switch_tell(e);
-        switch_step(e, SWITCH_NONE);
-    }
-    vgpu_unlock(e->v);
-}
+/* ---- taking up execlists (locked) */
 
 static bool is_lite_restore(const struct vgpu_engine *e)
 {
@@ -324,7 +220,7 @@ static void user_irq_due(struct vgpu_engine *e)
         return;
     }
     vgpu_lock(e->v);
-    raise_due(e, 0);
+    engine_raise_due(e, 0);
     vgpu_unlock(e->v);
 }
 
@@ -338,7 +234,8 @@ static enum slice engine_slice(struct vgpu_engine *e, unsigned *budget, enum vgp
 
         if (attn & (ATTN_ABORT | ATTN_STOP | ATTN_LEAVE))
             return SLICE_GO_ON; /* the run loop looks at these */
-        if ((attn & ATTN_PENDING) && engine_switch(e))
+        /* what a killed process began is finished first: only this position knows of it */
+        if ((attn & ATTN_PENDING) && !e->atomic.resumed && engine_switch(e))
             return SLICE_GO_ON;
         --*budget;
         switch (cs_step(e)) {
@@ -410,13 +307,13 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     vgpu_as_flush(&e->ggtt);
     vgpu_as_flush(&e->ppgtt);
     if (e->change.step != SWITCH_NONE)
-        switch_finish(e);
+        engine_switch_finish(e);
     e->progress = false;
     e->looped = false;
     enum vgpu_run result = engine_loop(e, budget ? budget : 1);
 
     vgpu_lock(v);
-    raise_due(e, 0);
+    engine_raise_due(e, 0);
     publish_stats(e);
     vgpu_unlock(v);
     attention_clear(e, ATTN_LEAVE);

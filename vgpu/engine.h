@@ -214,9 +214,16 @@ void cs_publish(struct vgpu_engine *e);
 enum cs_result cs_fault(struct vgpu_engine *e, const char *why);
 enum cs_result cs_fault_mem(struct vgpu_engine *e, const char *why, uint64_t addr);
 
-/* ---- engine.c (locked) */
+/* ---- engine_switch.c (locked) */
+/* Goes on in this state with this element, of the waiting execlist (take) or of the one that runs, and tells the driver
+ * with these CSB status bits. */
+void engine_change(struct vgpu_engine *e, enum engine_state state, unsigned element, bool take, uint32_t status);
+/* Raises interrupts, and the user interrupt that is due with them. */
+void engine_raise_due(struct vgpu_engine *e, uint32_t bits);
 /* The part of e->change that is not told to the driver. */
 void engine_switch_state(struct vgpu_engine *e);
+/* Tells what a killed process had not told, or not certainly (free). */
+void engine_switch_finish(struct vgpu_engine *e);
 
 /* ---- engine_regs.c */
 uint64_t engine_timestamp(struct vgpu *v);

@@ -9,7 +9,7 @@
  *   4 interrupts     bit 0 an edge, bit 1 the level of the line
  *   5 failure        a library call, and with which error it fails from now on
  *   6 memory         control, address (4): the device reads, writes, swaps
- *   7 others         kill and adopt, invalidate, a bare event, the end of the domain
+ *   7 others         kill and adopt, invalidate, the end of the domain, a call of wake, a bare event
  *
  * control: bit 0 read, bits 2:1 log2 of the size, bit 3 backwards, bit 4 data is a pointer, bit 5 the vCPU, bits 7:6
  * the region.
@@ -192,7 +192,10 @@ static void dispatch(struct run *r)
 
     for (unsigned v = 0; v < fake_xen.vcpus; v++)
         before[v] = xen_slot_state(&fake_xen.server[r->id].page[v]);
-    int ret = r->t->ops->dispatch(r->t, 0);
+    int ret = fake_xen_readable() ? r->t->ops->wait(r->t) : 0;
+
+    check(!ret, "cannot wait");
+    ret = r->t->ops->dispatch(r->t, 0);
 
     check(!r->in_bracket, "an open bracket");
     r->ended |= ret != 0;
@@ -313,6 +316,10 @@ static void step_other(struct run *r)
         fake_xen_kill_domain();
         dispatch(r);
         r->ended = true;
+        break;
+    case 3:
+        r->t->ops->wake(r->t);
+        dispatch(r);
         break;
     default:
         fake_xen_fire(r->id, 0);

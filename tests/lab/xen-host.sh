@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# Sourced by parts/xen-*.sh, which say XEN, XEN_SUITE, XEN_KERNEL and XEN_GRUB: the hypervisor, dom0's kernel and
-# initramfs, dom0's root file system (a read-only squashfs) and perhaps a GRUB for guests.
+# Sourced by parts/xen-*.sh, which say XEN, XEN_SUITE, XEN_KERNEL, XEN_GRUB and XEN_QEMU: the hypervisor, dom0's kernel
+# and initramfs, dom0's root file system (a read-only squashfs) and perhaps a GRUB for guests and a QEMU to run it all.
+. "$LAB_SRC/parts/qemu.sh"
 
 part_needs()  { echo kernels; }
-part_inputs() { printf '%s\n' "$LAB_SRC/xen-host.sh" "$LAB_SRC/xen-initramfs" "$LAB_SRC/xen-init"; }
+part_inputs() { printf '%s\n' "$LAB_SRC/parts/qemu.sh" "$LAB_SRC/xen-host.sh" "$LAB_SRC/xen-initramfs" "$LAB_SRC/xen-init"; }
 part_tools()  { echo cpio:cpio gensquashfs:squashfs-tools-ng depmod:kmod; }
 
 # xen_packages: of dom0. Nothing of gtmux is in it, but the libraries of gtmux-dm are.
@@ -91,6 +92,17 @@ xen_grub() {
     cat "$r/usr/lib/grub/i386-pc/boot.img" "$1/core" > "$2/grub.bin"
 }
 
+# xen_qemu TMP OUT: QEMU of the same suite.
+xen_qemu() {
+    say "xen-$XEN: downloading QEMU of $XEN_SUITE (about 40 MB)"
+    debs_closure "$1/qemu-debs" "$XEN_SUITE" qemu-system-x86 qemu-utils
+    debs_unpack "$1/qemu-debs" "$2"
+    xen_merge_usr "$2"
+    qemu_prune "$2"
+    qemu_install "$2" qemu-system-x86_64 '-L "$d/usr/share/qemu" -L "$d/usr/share/seabios" -L "$d/usr/lib/ipxe/qemu" '
+    "$2/qemu-system-x86_64" --version
+}
+
 part_build() {
     local out=$1 tmp=$2 kernel
     kernel=$(part_dir kernels)/$XEN_KERNEL
@@ -112,4 +124,5 @@ part_build() {
         sed -E 's|^\./||; s|_amd64\.deb||; s|%3a|:|; s|_| |' | sort | tr '\n' ' ' > "$out/.versions"
     cat "$kernel/version" >> "$out/.versions"
     [ -z "$XEN_GRUB" ] || xen_grub "$tmp" "$out"
+    [ -z "$XEN_QEMU" ] || xen_qemu "$tmp" "$out/qemu"
 }

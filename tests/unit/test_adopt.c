@@ -381,6 +381,82 @@ static void an_open_section_is_rolled_back(void **state)
     assert_int_equal(vgpu_undo_used(&t->g->v->undo), 0);
 }
 
+/* A state in which the process died at MI_ATOMIC of byte 16 (5 + 1), while another execlist waited. */
+static struct vgpu *died_in_an_atomic(struct env *t, const struct gm_ctx *other, uint32_t in_memory)
+{
+    uint32_t at = t->c.tail;
+
+    GM_EMIT(t->g, &t->c, gm_hdr(C_MI_ATOMIC, 3) | 5 << 8 | GT_BIT(16), VA_LO + 16, VA_HI, 0);
+    GM_EMIT(t->g, &t->c, gm_hdr(C_MI_STORE_REGISTER_MEM, 4), gm_reg(VGPU_RCS, R_CS_GPR, 8), VA_LO + 20, VA_HI);
+    gm_image(t->g, &t->c)[GM_TAIL] = t->c.tail;
+    gm_submit(t->g, other, &t->c);
+    *gm_dw(t->g, t->c.user + 16) = in_memory;
+    struct vgpu *old = old_of(t);
+    struct vgpu_engine *e = &old->engine[VGPU_RCS];
+
+    e->ring.head = at;
+    e->ring.tail = t->c.tail;
+    e->atomic = (struct atomic_note){.at = GT_BIT64(63) | at, .addr = GM_USER_VA + 16, .old = 5, .new = 6, .size = 4};
+    return old;
+}
+
+/* Whether it happened is seen from the memory, and before the other execlist takes the engine. */
+static void an_atomic_happens_once(void **state)
+{
+    struct env *t = *state;
+    struct gm_ctx other = gm_context(t->g, VGPU_RCS, 2, 1);
+
+    for (uint32_t in_memory = 5; in_memory <= 6; in_memory++) {
+        GM_EMIT(t->g, &other, SDI(0, in_memory));
+        adopt_ok(t, died_in_an_atomic(t, &other, in_memory));
+        assert_int_equal(gm_run(t->g, VGPU_RCS, 1000, 5), VGPU_RUN_IDLE);
+        assert_int_equal(*gm_dw(t->g, other.user), in_memory);
+        assert_int_equal(*gm_dw(t->g, t->c.user + 16), 6);
+        assert_int_equal(*gm_dw(t->g, t->c.user + 20), 5); /* what it returned */
+        teardown(state);
+        setup(state);
+        t = *state;
+        other = gm_context(t->g, VGPU_RCS, 2, 1);
+    }
+}
+
+/* A note of another command, or none, says nothing. */
+static void a_note_of_another_command_is_ignored(void **state)
+{
+    struct env *t = *state;
+    struct gm_ctx other = gm_context(t->g, VGPU_RCS, 2, 1);
+
+    for (unsigned i = 0; i < 5; i++) {
+        struct vgpu *old = died_in_an_atomic(t, &other, 6);
+        struct atomic_note *n = &old->engine[VGPU_RCS].atomic;
+
+        switch (i) {
+        case 0:
+            n->at += 4;
+            break;
+        case 1:
+            n->addr += 4;
+            break;
+        case 2:
+            n->size = 8;
+            break;
+        case 3:
+            n->size = 16;
+            break;
+        case 4:
+            n->new = 7;
+            break;
+        }
+        adopt_ok(t, old);
+        gm_run(t->g, VGPU_RCS, 1000, 5);
+        assert_int_equal(*gm_dw(t->g, t->c.user + 16), 7);
+        teardown(state);
+        setup(state);
+        t = *state;
+        other = gm_context(t->g, VGPU_RCS, 2, 1);
+    }
+}
+
 /* ---- hostile states */
 
 static void drive(struct env *t)
@@ -520,6 +596,8 @@ int main(void)
         TEST(accesses_are_counted_when_they_are_done),
         TEST(no_section_overflows_its_log),
         TEST(an_open_section_is_rolled_back),
+        TEST(an_atomic_happens_once),
+        TEST(a_note_of_another_command_is_ignored),
         TEST(random_states_make_sound_devices),
         TEST(each_field_may_have_any_value),
         TEST(registers_may_have_any_value),

@@ -14,6 +14,7 @@
 
 #include "mediator/command.h"
 #include "tests/fakes/xenstore.h"
+#include "vgpu/base/clock.h"
 
 #define BASE "/local/domain/0/gtmux/7/"
 
@@ -184,7 +185,9 @@ static void a_slow_dm_is_ended(void **state)
     fake_xs.on_watch = NULL;
     fake_xs_set(BASE "state", "running"); /* left by one that was killed */
     fake_xs_set(BASE "pid", "1");
+    uint64_t start = gt_clock_ns();
     assert_int_equal(attach("--timeout=1 7"), EXIT_FAILURE);
+    assert_true(gt_clock_ns() - start < 8000000000u); /* it did not end by itself */
     assert_non_null(strstr(text, "within 1 seconds"));
     assert_false(lives(dm_pid()));
 }
@@ -198,6 +201,11 @@ static void a_running_domain_is_warned_of(void **state)
     assert_non_null(strstr(text, "warning: domain 7 runs already"));
     kill(dm_pid(), SIGKILL);
     write_dm("exec sleep 30");
+    assert_int_equal(attach("7"), EXIT_SUCCESS); /* its keys are there: it had a vGPU, and is taken up again */
+    assert_null(strstr(text, "warning"));
+    kill(dm_pid(), SIGKILL);
+    write_dm("exec sleep 30");
+    fake_xs_rm("/local/domain/0/gtmux/7");
     write_script("xl", "exit 1");
     assert_int_equal(attach("7"), EXIT_SUCCESS);
     assert_null(strstr(text, "warning"));

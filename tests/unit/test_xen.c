@@ -53,6 +53,20 @@ static void bars_are_reached_where_the_guest_put_them(void **state)
     assert_int_equal(r->accesses, 3);
 }
 
+static void a_range_that_xen_lost_is_no_loss(void **state)
+{
+    struct rig *r = *state;
+
+    open_new(r);
+    place_bars(r);
+    fake_xen.server[r->id].ranges = 0;
+    fake_xen.fail[FAKE_UNMAP_RANGE] = ENOENT;
+    cfg_wr(r, COMMAND, 2, 0);
+    fake_xen.fail[FAKE_UNMAP_RANGE] = 0;
+    cfg_wr(r, COMMAND, 2, 7);
+    assert_int_equal(rd(r, XEN_TYPE_COPY, BAR0_ADDR, 4), 0);
+}
+
 static void the_vcpu_of_an_access_is_told(void **state)
 {
     struct rig *r = *state;
@@ -86,7 +100,14 @@ static void strings_go_through_guest_memory(void **state)
         assert_int_equal(r->log[i].off, 0x100 + 4 * i);
         assert_int_equal(r->log[i].data, i + 1);
     }
-    /* into our own BAR: there is no memory */
+    s.flags |= XEN_SLOT_READ;
+    r->value = 0x80;
+    run(r, 0, &s);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(fake_xen.ram_ptr[0x10ff8 + 4 * i], 0x80 + i);
+    r->accesses = 4;
+    s.flags &= (uint8_t)~XEN_SLOT_READ;
+    /* out of our own BAR: there is no memory */
     s.data = BAR0_ADDR;
     run(r, 0, &s);
     assert_int_equal(r->accesses, 4);
@@ -112,6 +133,18 @@ static void odd_requests_get_an_answer(void **state)
     struct xen_slot s = {.type = XEN_TYPE_TIMEOFFSET, .count = 1, .size = 8, .data = 77};
 
     assert_int_equal(run(r, 0, &s), 77);
+}
+
+static void a_closed_channel_is_survived(void **state)
+{
+    struct rig *r = *state;
+    struct xen_slot s = request(XEN_TYPE_PCI_CONFIG, true, cfg_addr(0), 4, 0);
+
+    open_new(r);
+    fake_xen.fail[FAKE_NOTIFY] = EINVAL;
+    fake_xen_send(r->id, 0, &s);
+    assert_int_equal(serve(r), 0);
+    assert_int_equal(xen_slot_state(&fake_xen.server[r->id].page[0]), XEN_RESP_READY);
 }
 
 static void impossible_states_are_left_alone(void **state)
@@ -154,7 +187,7 @@ static void the_page_is_the_truth_not_the_event(void **state)
     fake_xen.server[r->id].page[1].vp_eport = fake_xen.server[r->id].port[1];
     fake_xen.server[r->id].page[1].flags |= XEN_READY;
     fake_xen_send(r->id, 0, &s);
-    assert_int_equal(r->t->ops->dispatch(r->t, 0), 0);
+    assert_int_equal(step(r, 0), 0);
     assert_true(fake_xen_answered(r->id, 0, NULL));
     assert_true(fake_xen_answered(r->id, 1, NULL));
 }
@@ -168,7 +201,7 @@ static void an_event_while_serving_is_not_lost(void **state)
     assert_int_equal(serve(r), 0);
     for (unsigned i = 0; i < 10; i++) {
         fake_xen_send(r->id, 0, &s);
-        assert_int_equal(r->t->ops->dispatch(r->t, 0), 0);
+        assert_int_equal(step(r, 0), 0);
         assert_true(fake_xen_answered(r->id, 0, NULL)); /* at once, before the port is seen to be unmasked */
     }
     assert_int_equal(serve(r), 0);
@@ -184,8 +217,50 @@ static void idle_dispatches_do_not_spin(void **state)
     fake_xen_fire(r->id, 0);
     uint64_t before = gt_clock_ns();
 
-    assert_int_equal(r->t->ops->dispatch(r->t, 1000000), 0);
+    assert_int_equal(step(r, 1000000), 0);
     assert_in_range(gt_clock_ns() - before, 0, 900000000);
+}
+
+static void ports_of_a_sleep_are_unmasked_once(void **state)
+{
+    struct rig *r = *state;
+
+    open_new(r);
+    assert_int_equal(serve(r), 0);
+    fake_xen_fire(r->id, 0);
+    assert_int_equal(r->t->ops->wait(r->t), 0);
+    assert_int_equal(r->t->ops->wait(r->t), 0); /* does not forget them, and does not sleep */
+    assert_int_equal(fake_xen_masked(), 1);
+    assert_int_equal(r->t->ops->dispatch(r->t, 0), 0);
+    assert_int_equal(fake_xen_masked(), 0);
+    assert_int_equal(r->t->ops->dispatch(r->t, 0), 0); /* the fake ends the program if they are unmasked again */
+    fake_xen_collect();
+}
+
+static void *wake_it(void *arg)
+{
+    struct rig *r = arg;
+
+    usleep(20000);
+    r->t->ops->wake(r->t);
+    return NULL;
+}
+
+static void a_sleep_can_be_ended(void **state)
+{
+    struct rig *r = *state;
+    pthread_t t;
+
+    open_new(r);
+    assert_int_equal(serve(r), 0);
+    assert_int_equal(pthread_create(&t, NULL, wake_it, r), 0);
+    assert_int_equal(step(r, 0), 0);
+    pthread_join(t, NULL);
+    assert_int_equal(serve(r), 0);
+    r->t->ops->wake(r->t); /* the next, and two at once are one */
+    r->t->ops->wake(r->t);
+    assert_true(fake_xen_readable());
+    assert_int_equal(serve(r), 0);
 }
 
 struct guest {
@@ -202,7 +277,7 @@ static void *be_a_vcpu(void *arg)
         uint64_t data = 0;
         fake_xen_send(g->r->id, 0, &s);
         while (!fake_xen_answered(g->r->id, 0, &data))
-            sched_yield();
+            fake_xen_collect();
         assert_int_equal(data, 0x19128086);
     }
     return NULL;
@@ -221,9 +296,7 @@ static void polling_serves_without_events(void **state)
 
     assert_int_equal(pthread_create(&t, NULL, be_a_vcpu, &g), 0);
     while (fake_xen.calls[FAKE_NOTIFY] - notifies < g.requests) {
-        struct pollfd p = {.fd = r->t->ops->fd(r->t), .events = POLLIN};
-        assert_int_equal(poll(&p, 1, 10000), 1);
-        assert_int_equal(r->t->ops->dispatch(r->t, 100000), 0);
+        assert_int_equal(step(r, 100000), 0);
         dispatches++;
     }
     pthread_join(t, NULL);
@@ -317,7 +390,7 @@ static void a_page_that_came_back_gets_a_bracket(void **state)
     fake_xen.hole[3] = false;
     usleep(15000);
     assert_int_equal(r->t->ops->mem_read(r->t, 0x3000, &v, 4), 0);
-    assert_true(ready(r)); /* the trap thread is woken */
+    assert_true(fake_xen_readable()); /* the trap thread is woken */
     assert_int_equal(serve(r), 0);
     assert_int_equal(r->ends, 1);
     assert_non_null(r->t->ops->mem_page(r->t, 0x3000, true));
@@ -326,13 +399,24 @@ static void a_page_that_came_back_gets_a_bracket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(config_space_is_the_devices),          TEST(bars_are_reached_where_the_guest_put_them),
-        TEST(the_vcpu_of_an_access_is_told),        TEST(strings_go_through_guest_memory),
-        TEST(odd_requests_get_an_answer),           TEST(impossible_states_are_left_alone),
-        TEST(the_page_is_the_truth_not_the_event),  TEST(an_event_while_serving_is_not_lost),
-        TEST(idle_dispatches_do_not_spin),          TEST(polling_serves_without_events),
-        TEST(a_busy_guest_does_not_keep_dispatch),  TEST(msis_are_injected_as_set_up),
-        TEST(the_line_is_inta_of_the_slot),         TEST(invalidate_unmaps_inside_a_bracket),
+        TEST(config_space_is_the_devices),
+        TEST(bars_are_reached_where_the_guest_put_them),
+        TEST(a_range_that_xen_lost_is_no_loss),
+        TEST(the_vcpu_of_an_access_is_told),
+        TEST(strings_go_through_guest_memory),
+        TEST(odd_requests_get_an_answer),
+        TEST(a_closed_channel_is_survived),
+        TEST(impossible_states_are_left_alone),
+        TEST(the_page_is_the_truth_not_the_event),
+        TEST(an_event_while_serving_is_not_lost),
+        TEST(idle_dispatches_do_not_spin),
+        TEST(ports_of_a_sleep_are_unmasked_once),
+        TEST(a_sleep_can_be_ended),
+        TEST(polling_serves_without_events),
+        TEST(a_busy_guest_does_not_keep_dispatch),
+        TEST(msis_are_injected_as_set_up),
+        TEST(the_line_is_inta_of_the_slot),
+        TEST(invalidate_unmaps_inside_a_bracket),
         TEST(a_page_that_came_back_gets_a_bracket),
     };
 

@@ -65,7 +65,7 @@ static int unmap(void *ctx, bool mmio, uint64_t start, uint64_t end)
             f->range[i] = f->range[--f->ranges];
             return 0;
         }
-    return -ENOENT;
+    return 0;
 }
 
 static bool has(const struct rig *f, bool mmio, uint64_t start, uint64_t size)
@@ -353,6 +353,26 @@ static void an_adopted_range_is_taken_as_it_is(void **state)
     cfg_write(f, BAR0, 4, 0xf4000000);
     assert_true(has(f, true, 0xf4000000, VGPU_BAR0_SIZE));
     assert_false(has(f, true, 0xf0000000, VGPU_BAR0_SIZE));
+    /* that was the first look only */
+    assert_int_equal(map(f, true, 0xf6800000, 0xf68fffff), 0);
+    assert_int_equal(cfg_write(f, BAR0, 4, 0xf6000000), -EEXIST);
+    assert_false(xen_bars_find(&f->bars, true, 0xf6000000, 4, &a));
+}
+
+static void adopted_bars_do_not_overlap_either(void **state)
+{
+    struct rig *f = *state;
+    struct ioreq_config cfg = {.region[IOREQ_BAR0] = {.size = VGPU_BAR0_SIZE},
+                               .region[IOREQ_BAR2] = {.size = VGPU_BAR2_SIZE}};
+    struct ioreq_access a;
+
+    place_all(f);
+    vgpu_cfg_write(f->core->v, BAR0, 4, 0xe1000000);
+    xen_bars_init(&f->bars, &cfg, &f->host, 7, true);
+    assert_int_equal(xen_bars_sync(&f->bars), 0);
+    assert_true(xen_bars_find(&f->bars, true, 0xe1000000, 4, &a));
+    assert_int_equal(a.region, IOREQ_BAR0);
+    assert_false(xen_bars_find(&f->bars, true, 0xe0000000, 4, &a));
 }
 
 /* The killed process mapped a place that config space no longer tells. */
@@ -389,6 +409,7 @@ int main(void)
         TEST(odd_writes_are_seen),
         TEST(an_error_of_xen_leaves_the_bar_unmapped),
         TEST(an_adopted_range_is_taken_as_it_is),
+        TEST(adopted_bars_do_not_overlap_either),
         TEST(a_forgotten_range_is_replaced),
     };
 

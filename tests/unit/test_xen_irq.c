@@ -249,12 +249,16 @@ static void capability_lists_of_any_shape_end(void **state)
     assert_int_equal(xen_irq_init(&r->q, &r->host, true), 0);
     assert_int_equal(r->q.cap, 0);
     assert_in_range(r->reads, 0, 60);
+    r->reads = 0;
     assert_int_equal(xen_irq_written(&r->q, 0, 4), 0);
+    assert_int_equal(r->reads, 0);
     xen_irq_edge(&r->q);
     assert_int_equal(r->msis, 0);
     xen_irq_destroy(&r->q);
     r->config[0x41] = 0x08; /* into the header */
+    r->config[0x08] = 5;
     assert_int_equal(xen_irq_init(&r->q, &r->host, true), 0);
+    assert_int_equal(r->q.cap, 0);
     xen_irq_destroy(&r->q);
     r->config[0x40] = 5; /* hidden behind a status that says: no list */
     r->config[6] = 0;

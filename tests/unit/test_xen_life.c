@@ -14,7 +14,7 @@ static void a_server_is_made_and_the_device_claimed(void **state)
     assert_true(fake_xen.server[r->id].bound[0] && fake_xen.server[r->id].bound[1]);
     assert_int_equal(fake_xen_select(XEN_DMOP_IO_RANGE_PCI, BDF, BDF), r->id);
     assert_int_equal(fake_xen_select(XEN_DMOP_IO_RANGE_PCI, BDF + 8, BDF + 8), -1);
-    assert_true(ready(r)); /* the first dispatch wants to be called */
+    assert_true(fake_xen_readable()); /* the first dispatch wants to be called */
     assert_int_equal(r->connects, 0);
     assert_int_equal(serve(r), 0);
     assert_int_equal(r->connects, 1);
@@ -45,6 +45,7 @@ static void each_failure_is_explained_and_leaves_nothing(void **state)
         {FAKE_EVTCHN_OPEN, ENOENT, "not a Xen dom0"},
         {FAKE_EVTCHN_OPEN, ENODEV, "modprobe"},
         {FAKE_EVTCHN_OPEN, EACCES, "root"},
+        {FAKE_BIND_SELF, ENOSPC, "event channel"},
         {FAKE_DM_OPEN, ENOENT, "privcmd"},
         {FAKE_FM_OPEN, EPERM, "root"},
         {FAKE_CREATE, ENOSPC, "8 ioreq servers"},
@@ -126,6 +127,7 @@ static void close_answers_who_waits(void **state)
     r->t->ops->close(r->t);
     r->t = NULL;
     assert_int_equal(fake_xen.calls[FAKE_NOTIFY], notifies + 1);
+    assert_false(fake_xen.last_enabled); /* or another could come after the last look */
     assert_int_equal(xen_slot_state(&fake_xen.last_page[0]), XEN_NONE);
     assert_int_equal(xen_slot_state(&fake_xen.last_page[1]), XEN_RESP_READY);
     assert_true(fake_xen.last_page[1].data == UINT64_MAX);
@@ -140,9 +142,10 @@ static void a_dead_domain_ends_dispatch(void **state)
     open_new(r);
     enable_msi(r);
     assert_int_equal(r->t->ops->mem_read(r->t, 0, &v, 4), 0);
+    r->maps_at_end = 99;
     fake_xen_kill_domain();
     assert_int_equal(r->t->ops->irq(r->t), -ESRCH);
-    assert_true(ready(r));
+    assert_true(fake_xen_readable());
     assert_int_equal(r->t->ops->dispatch(r->t, 0), -ESHUTDOWN);
     assert_int_equal(r->disconnects, 1);
     assert_int_equal(r->maps_at_end, 0);
@@ -224,6 +227,18 @@ static void an_adopted_server_goes_on(void **state)
     assert_false(fake_xen.server[id].used);
 }
 
+static void a_process_may_take_a_moment_to_be_dead(void **state)
+{
+    struct rig *r = *state;
+
+    open_new(r);
+    unsigned id = r->id;
+
+    kill_it(r);
+    fake_xen.busy_binds = 3;
+    assert_int_equal(try_open(r, (int)id), 0);
+}
+
 static void requests_of_the_killed_process_are_served(void **state)
 {
     static const uint8_t states[] = {XEN_READY, XEN_INPROCESS};
@@ -246,10 +261,33 @@ static void requests_of_the_killed_process_are_served(void **state)
         assert_int_equal(data, 6);
         assert_int_equal(r->log[0].again, states[i] == XEN_INPROCESS);
         assert_int_equal(r->log[0].vcpu, 1);
+        /* from then on no request is in process when a look begins */
+        s.flags = XEN_SLOT_READ | XEN_INPROCESS;
+        fake_xen_send(id, 0, &s);
+        assert_int_equal(serve(r), 0);
+        assert_false(fake_xen_answered(id, 0, NULL));
+        assert_int_equal(r->accesses, 1);
         r->t->ops->close(r->t);
         r->t = NULL;
         vgpu_pci_reset(r->core->v);
     }
+}
+
+static void config_accesses_can_be_repeated_ones(void **state)
+{
+    struct rig *r = *state;
+    struct xen_slot s = request(XEN_TYPE_PCI_CONFIG, true, cfg_addr(0), 4, 0);
+
+    open_new(r);
+    unsigned id = r->id;
+
+    s.flags |= XEN_INPROCESS;
+    fake_xen_send(id, 0, &s);
+    kill_it(r);
+    assert_int_equal(try_open(r, (int)id), 0);
+    assert_false(r->config_again);
+    assert_int_equal(serve(r), 0);
+    assert_true(r->config_again);
 }
 
 /* Killed after the answer, before the notification: the vCPU still sleeps. */
@@ -314,7 +352,9 @@ int main(void)
         TEST(a_lost_server_ends_dispatch),
         TEST(restriction_is_of_the_domain),
         TEST(an_adopted_server_goes_on),
+        TEST(a_process_may_take_a_moment_to_be_dead),
         TEST(requests_of_the_killed_process_are_served),
+        TEST(config_accesses_can_be_repeated_ones),
         TEST(an_answer_without_notification_is_notified),
         TEST(others_servers_are_not_adopted),
         TEST(a_server_whose_maker_died_early_is_completed),

@@ -301,6 +301,24 @@ static void what_is_used_stays(void **state)
     }
 }
 
+static void a_stale_chunk_makes_room_enough(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_xen.hole[5] = true;
+    for (unsigned i = 0; i < SMALL; i++)
+        assert_non_null(xen_mapcache_page(&f->c, i * CHUNK));
+    assert_false(readable(f, 5 * PAGE));
+    fake_xen.hole[5] = false;
+    pause_for_retry();
+    assert_true(readable(f, 5 * PAGE));
+    for (unsigned i = 0; i < SMALL; i++)
+        f->c.list[i]->used = false;
+    xen_mapcache_trim(&f->c);
+    assert_int_equal(f->c.count, SMALL - 1);
+    assert_int_equal(fake_xen.maps, SMALL - 1);
+}
+
 static void a_drop_leaves_nothing_mapped(void **state)
 {
     struct fixture *f = *state;
@@ -422,6 +440,7 @@ int main(void)
         TEST(a_full_cache_goes_on_through_windows),
         TEST(holes_are_told_from_memory_in_a_full_cache_too),
         TEST(what_is_used_stays),
+        TEST(a_stale_chunk_makes_room_enough),
         TEST(a_drop_leaves_nothing_mapped),
         TEST(a_failing_call_is_not_the_end),
         TEST(a_dead_domain_is_told),

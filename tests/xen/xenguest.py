@@ -12,22 +12,34 @@ PLAIN = {
     "serial": "none", "xen_platform_pci": 0, "on_crash": "destroy", "on_reboot": "destroy",
     "device_model_args_hvm": ["-device", "xen-platform,addr=0x1f"],
 }
+# What docs/xen.md tells users to add for a vGPU.
+GPU = {"vga": "none", "device_model_version": "qemu-xen", "device_model_override": "/usr/local/libexec/gtmux/dm-wrapper",
+       "xen_platform_pci": None, "device_model_args_hvm": None}
 # The emulated serial port costs milliseconds a character, hvc0 (Xen's PV console) next to nothing.
 WORDS = "console=hvc0 panic=-1 mitigations=off tsc=reliable"
 LISTS = ("device_model_args_hvm", "disk")  # further elements are added
 
 
 class XenGuest:
-    """One guest. create() starts it, destroy() or the context manager's end ends it."""
+    """One guest. create() starts it, destroy() or the context manager's end ends it.
 
-    def __init__(self, host, name, kernel="6.12", words="", vcpus=1, memory=384, initrd=None, config=None):
+    gpu: None for a guest without vGPU, else the options of gtmux-dm ("mode=800x600,heads=2", or "")."""
+
+    def __init__(self, host, name, kernel="6.12", words="", vcpus=1, memory=384, initrd=None, config=None, gpu=None):
         self.host, self.name = host, name
         self.kernel, self.initrd = f"kernels/{kernel}/vmlinuz", initrd or host.part(f"initrd/{kernel}.cpio.gz")
         self.cmdline = f"{WORDS} {words}".strip()
-        self.config = PLAIN | {"name": name, "memory": memory, "vcpus": vcpus} | self.boot()
-        for key, more in (config or {}).items():
-            self.config[key] = self.config[key] + more if key in LISTS and key in self.config else more
+        self.config = PLAIN | {"name": name, "memory": memory, "vcpus": vcpus}
+        if gpu is not None:
+            self.config |= GPU
+            self.add({"device_model_args_hvm": ["-gtmux", gpu] if gpu else []})
+        self.add(self.boot())
+        self.add(config or {})
         self.domid, self.started = None, time.monotonic()
+
+    def add(self, more):
+        for key, v in more.items():
+            self.config[key] = (self.config.get(key) or []) + v if key in LISTS else v
 
     def boot(self):
         """The keys of the configuration that say what to boot."""
@@ -41,7 +53,7 @@ class XenGuest:
         # AHCI: SeaBIOS reads it by DMA, and the guest has no driver for it.
         disk = ["-drive", f"file=/run/{self.name}.disk,format=raw,if=none,id=boot",
                 "-device", "ahci,id=ahci,addr=0x1e", "-device", "ide-hd,bus=ahci.0,drive=boot,bootindex=0"]
-        return {"device_model_args_hvm": PLAIN["device_model_args_hvm"] + disk}
+        return {"device_model_args_hvm": disk}
 
     def __enter__(self):
         return self
@@ -51,7 +63,7 @@ class XenGuest:
 
     def text(self):
         """The configuration for xl; keys that are None are left out."""
-        return "".join(f"{k}={value(v)}\n" for k, v in self.config.items() if v is not None)
+        return "".join(f"{k}={value(v)}\n" for k, v in self.config.items() if v not in (None, []))
 
     def try_create(self, options="", timeout=60):
         """xl create; (exit code, output)."""

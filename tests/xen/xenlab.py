@@ -19,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "guest"))
-from labrun import lab_path  # noqa: E402
+from labrun import BIN, lab_path  # noqa: E402
 
 VERSIONS = ("4.20", "4.17")
 READY = b"XEN-LAB ready"
@@ -27,6 +27,9 @@ BOOT_SECONDS = 120
 # rdtscp off: TCG reports its intercept as RDTSC without the next instruction's address, on which Xen gives the guest #GP.
 # One processor: with two, wake-ups of dom0 were seen to wait for a timer tick.
 CPU = "max,-rdtscp"
+# For a host with a QEMU 7.2 of its own (tests/lab/parts/xen-4.17.sh says why), whose TCG reads the frame of an IRET to ring
+# 3 as the supervisor, so that SMAP kills a PV dom0, and whose XSAVE areas have sizes that Linux complains of.
+CPU_OLD = "max,-rdtscp,-smap,-xsave"
 # Xen otherwise switches the FPU's state when it is first used, by the exception that CR0.TS asks for. TCG does not raise
 # it for XSAVE (target/i386/tcg/fpu_helper.c, do_xsave), so a kernel saved another domain's registers as its program's.
 XEN_WORDS = "com1=115200,8n1 console=com1 dom0_max_vcpus=1 loglvl=warning guest_loglvl=all bootscrub=0 spec-ctrl=eager-fpu"
@@ -155,14 +158,16 @@ class Machine:
 
     def __init__(self, version, work, smp, pvh, memory, dom0_memory):
         self.version, self.dir = version, work
-        self.image, self.qemu = lab_path(f"xen-{version}"), lab_path("qemu")
+        self.image = lab_path(f"xen-{version}")
+        own = os.path.join(self.image, "qemu")
+        self.qemu, cpu = (own, CPU_OLD) if os.path.exists(own) else (lab_path("qemu"), CPU)
         self.parts = os.path.dirname(self.image)
         self.share = os.path.join(work, "share")
         self.process = None
         # No comma may be in the kernel's words: it separates the modules of -initrd.
         virtio = ",iommu_platform=on,disable-legacy=on" if pvh else ""
         self.fixed = [
-            "-machine", "q35", "-accel", "tcg,tb-size=512", "-cpu", CPU, "-m", str(memory), "-smp", str(smp),
+            "-machine", "q35", "-accel", "tcg,tb-size=512", "-cpu", cpu, "-m", str(memory), "-smp", str(smp),
             "-display", "none", "-vga", "none", "-nodefaults", "-no-reboot",
             "-append", f"{XEN_WORDS} dom0_mem={dom0_memory}M,max:{dom0_memory}M{' dom0=pvh' if pvh else ''}",
             *(["-device", "amd-iommu"] if pvh else []),
@@ -191,7 +196,7 @@ class Machine:
                 "-chardev", f"socket,id=agent,path={self.path('agent')},server=on,wait=off",
                 "-serial", f"file:{self.path('xen.log')}", "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
         if incoming:
-            args += ["-incoming", f"file:{incoming}"]
+            args += ["-incoming", f"exec:cat {incoming}"]
         # If this process is killed, QEMU is not to stay behind.
         with open(self.path("qemu.log"), "wb") as log:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *args], stdin=subprocess.DEVNULL, stdout=log,
@@ -241,7 +246,9 @@ def save(machine):
     qmp = Qmp(machine.path("qmp"))
     try:
         qmp("stop")
-        qmp("migrate", uri=f"file:{machine.snapshot}.new")
+        # QEMU 7.2 has no file: for it; and would send 32 MiB a second.
+        qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        qmp("migrate", uri=f"exec:cat > {machine.snapshot}.new")
         while (status := qmp("query-migrate")["status"]) != "completed":
             if status in ("failed", "cancelled"):
                 raise XenLabError(f"the snapshot failed: {qmp('query-migrate')}")
@@ -325,6 +332,31 @@ class XenHost:
             print(f"   kept Xen {self.version}: {self.dir}")
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def install_gtmux(self):
+        """Puts the build under test where 'cmake --install' would, and makes its user."""
+        for name in ("gtmux", "gtmux-dm", "dm-wrapper"):
+            self.put(os.path.join(BIN, name), f"bin/{name}")
+        self.check("mkdir -p /usr/local/bin /usr/local/libexec/gtmux && cp /mnt/share/bin/gtmux* /usr/local/bin/ && "
+                   "cp /mnt/share/bin/dm-wrapper /usr/local/libexec/gtmux/ && "
+                   "echo gtmux:x:990:990::/nonexistent:/usr/sbin/nologin >> /etc/passwd && echo gtmux:x:990: >> /etc/group")
+        rc, output = self.run("/usr/local/bin/gtmux-dm --version")
+        if rc != 0:
+            self.say(f"gtmux-dm does not run on dom0's own libraries, so on copies of this machine's: {output.strip()[:150]}")
+            self._bring_libraries()
+            output = self.check("/usr/local/bin/gtmux-dm --version")
+        self.say(output.strip())
+
+    def _bring_libraries(self):
+        """For a build that is newer than dom0, or has sanitizers: this machine's loader and libraries beside it."""
+        for name in ("gtmux", "gtmux-dm"):
+            listed = subprocess.run(["ldd", os.path.join(BIN, name)], capture_output=True, text=True, check=True).stdout
+            for library in re.findall(r"(/\S+) \(0x", listed):
+                self.put(library, f"bin/lib/{os.path.basename(library)}")
+            self.write(f"bin/{name}.sh", "#!/bin/sh\nexec /usr/local/lib/host/ld-linux-x86-64.so.2 --library-path "
+                                         f"/usr/local/lib/host --argv0 $0 /usr/local/lib/host/{name} \"$@\"\n")
+        self.check("mkdir -p /usr/local/lib/host && cp /mnt/share/bin/lib/* /usr/local/lib/host/ && cd /usr/local/bin && "
+                   "for p in gtmux gtmux-dm; do mv $p /usr/local/lib/host/ && install -m 755 /mnt/share/bin/$p.sh $p; done")
 
     def start(self, script):
         """Starts a script in dom0; the Job."""

@@ -1,5 +1,6 @@
 /* libxenevtchn. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,8 +12,8 @@
 
 struct fake_port *fake_port_of(unsigned server, unsigned vcpu, unsigned *number)
 {
-    for (unsigned i = 1; i < sizeof(f->port) / sizeof(f->port[0]); i++)
-        if (f->port[i].bound && f->port[i].server == server && f->port[i].vcpu == vcpu) {
+    for (unsigned i = 1; i < FAKE_PORTS; i++)
+        if (f->port[i].bound && !f->port[i].peer && f->port[i].server == server && f->port[i].vcpu == vcpu) {
             *number = i;
             return &f->port[i];
         }
@@ -38,16 +39,27 @@ void fake_xen_fire(unsigned server, unsigned vcpu)
     unsigned number;
 
     fake_xen_collect();
+    pthread_mutex_lock(&f->lock);
     if (fake_port_of(server, vcpu, &number))
         raise(number);
+    pthread_mutex_unlock(&f->lock);
+}
+
+bool fake_xen_readable(void)
+{
+    struct pollfd p = {.fd = f->evtchn[0], .events = POLLIN};
+
+    fake_xen_collect();
+    return poll(&p, 1, 0) == 1;
 }
 
 void fake_xen_collect(void)
 {
     evtchn_port_t port;
 
+    pthread_mutex_lock(&f->lock);
     while (f->evtchn[1] >= 0 && recv(f->evtchn[1], &port, sizeof(port), MSG_DONTWAIT) == sizeof(port)) {
-        fake_require(port < sizeof(f->port) / sizeof(f->port[0]), "a port that was never bound is unmasked");
+        fake_require(port < FAKE_PORTS, "a port that was never bound is unmasked");
         struct fake_port *p = &f->port[port];
 
         fake_require(p->bound && p->masked, "a port that did not fire is unmasked");
@@ -57,6 +69,7 @@ void fake_xen_collect(void)
             raise(port);
         }
     }
+    pthread_mutex_unlock(&f->lock);
 }
 
 unsigned fake_xen_masked(void)
@@ -64,7 +77,7 @@ unsigned fake_xen_masked(void)
     unsigned n = 0;
 
     fake_xen_collect();
-    for (unsigned i = 1; i < sizeof(f->port) / sizeof(f->port[0]); i++)
+    for (unsigned i = 1; i < FAKE_PORTS; i++)
         n += f->port[i].bound && f->port[i].masked;
     return n;
 }
@@ -89,8 +102,8 @@ int xenevtchn_close(xenevtchn_handle *xce)
 {
     if (!xce)
         return 0;
-    for (unsigned i = 1; i < sizeof(f->port) / sizeof(f->port[0]); i++) {
-        if (f->port[i].bound)
+    for (unsigned i = 1; i < FAKE_PORTS; i++) {
+        if (f->port[i].bound && !f->port[i].peer)
             f->server[f->port[i].server].bound[f->port[i].vcpu] = false;
         f->port[i].bound = false;
     }
@@ -106,38 +119,86 @@ int xenevtchn_fd(xenevtchn_handle *xce)
     return f->evtchn[0];
 }
 
-/* Xen marks the new local port pending at once: something may have been lost before (evtchn_bind_interdomain). */
-xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *xce, uint32_t domid, evtchn_port_t remote)
+static unsigned free_port(void)
 {
     unsigned number = 1;
 
-    (void)xce;
-    if (fake_told_to_fail(FAKE_BIND))
-        return -1;
-    if (!f->domain || domid != FAKE_DOMID)
-        return fake_fail(ESRCH);
     while (f->port[number].bound)
         number++;
+    fake_require(number < FAKE_PORTS, "no port left");
+    return number;
+}
+
+/* Only with ourselves, which is all that the transport does. */
+xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *xce, uint32_t domid)
+{
+    unsigned number = free_port();
+
+    (void)xce;
+    if (fake_told_to_fail(FAKE_BIND_SELF))
+        return -1;
+    fake_require(domid == DOMID_SELF, "not a channel to ourselves");
+    f->port[number] = (struct fake_port){.bound = true, .peer = number};
+    return (int)number;
+}
+
+static int bind_self(evtchn_port_t far)
+{
+    unsigned number = free_port();
+
+    if (far >= FAKE_PORTS || f->port[far].peer != far)
+        return fake_fail(EINVAL);
+    f->port[number] = (struct fake_port){.bound = true, .peer = far};
+    f->port[far].peer = number;
+    raise(number);
+    return (int)number;
+}
+
+static int bind_server(unsigned s, unsigned v)
+{
+    unsigned number = free_port();
+
+    if (f->server[s].bound[v])
+        return fake_fail(EINVAL);
+    f->server[s].bound[v] = true;
+    f->port[number] = (struct fake_port){.bound = true, .server = s, .vcpu = v};
+    raise(number);
+    return (int)number;
+}
+
+/* Xen marks the new local port pending at once: something may have been lost before (evtchn_bind_interdomain). */
+xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *xce, uint32_t domid, evtchn_port_t remote)
+{
+    (void)xce;
+    if (domid == DOMID_SELF)
+        return bind_self(remote);
+    if (fake_told_to_fail(FAKE_BIND))
+        return -1;
+    if (f->busy_binds) {
+        f->busy_binds--;
+        return fake_fail(EINVAL);
+    }
+    if (!f->domain || domid != FAKE_DOMID)
+        return fake_fail(ESRCH);
     for (unsigned s = 0; s < FAKE_SERVERS; s++)
-        for (unsigned v = 0; v < f->vcpus; v++) {
-            if (!f->server[s].used || f->server[s].port[v] != remote)
-                continue;
-            if (f->server[s].bound[v])
-                return fake_fail(EINVAL);
-            f->server[s].bound[v] = true;
-            f->port[number] = (struct fake_port){.bound = true, .server = s, .vcpu = v};
-            raise(number);
-            return (int)number;
-        }
+        for (unsigned v = 0; v < f->vcpus; v++)
+            if (f->server[s].used && f->server[s].port[v] == remote)
+                return bind_server(s, v);
     return fake_fail(EINVAL);
 }
 
 int xenevtchn_notify(xenevtchn_handle *xce, evtchn_port_t port)
 {
     (void)xce;
+    if (port < FAKE_PORTS && f->port[port].bound && f->port[port].peer) {
+        pthread_mutex_lock(&f->lock); /* any thread */
+        raise(f->port[port].peer);
+        pthread_mutex_unlock(&f->lock);
+        return 0;
+    }
     if (fake_told_to_fail(FAKE_NOTIFY))
         return -1;
-    if (port >= sizeof(f->port) / sizeof(f->port[0]) || !f->port[port].bound)
+    if (port >= FAKE_PORTS || !f->port[port].bound)
         return fake_fail(ENOTCONN);
     __atomic_fetch_add(&f->port[port].notified, 1, __ATOMIC_RELEASE);
     return 0;

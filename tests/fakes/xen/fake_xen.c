@@ -85,10 +85,11 @@ void fake_xen_stop(void)
 
 void fake_free_server(struct fake_server *s)
 {
-    for (unsigned i = 1; i < sizeof(f->port) / sizeof(f->port[0]); i++)
-        if (f->port[i].bound && f->port[i].server == (unsigned)(s - f->server))
+    for (unsigned i = 1; i < FAKE_PORTS; i++)
+        if (f->port[i].bound && !f->port[i].peer && f->port[i].server == (unsigned)(s - f->server))
             f->port[i].bound = false;
     memcpy(f->last_page, s->page, PAGE);
+    f->last_enabled = s->enabled;
     free(s->page);
     *s = (struct fake_server){.used = false};
 }

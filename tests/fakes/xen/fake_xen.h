@@ -21,7 +21,7 @@
 #define FAKE_SERVERS 8u
 #define FAKE_RANGES  256u
 #define FAKE_VCPUS   128u
-#define FAKE_LOG     64u
+#define FAKE_PORTS   (FAKE_VCPUS * FAKE_SERVERS + 3u)
 
 /* Calls that can be told to fail. */
 enum fake_call {
@@ -33,6 +33,7 @@ enum fake_call {
     FAKE_MAP_RESOURCE,
     FAKE_SET_STATE,
     FAKE_BIND,
+    FAKE_BIND_SELF,
     FAKE_MAP_PCIDEV,
     FAKE_MAP_RANGE,
     FAKE_UNMAP_RANGE,
@@ -62,6 +63,7 @@ struct fake_server {
 /* A port of ours. */
 struct fake_port {
     bool bound, masked, pending;
+    unsigned peer; /* the other end is a port of ours too; 0: it is a vCPU's */
     unsigned server, vcpu;
     unsigned notified; /* how often we notified Xen */
 };
@@ -73,8 +75,9 @@ struct fake_xen {
     int fail[FAKE_CALLS];       /* errno of every call of this kind; 0: works */
     unsigned calls[FAKE_CALLS]; /* made */
     struct fake_server server[FAKE_SERVERS];
-    struct fake_port port[FAKE_VCPUS * FAKE_SERVERS + 1]; /* 0 is none */
-    int evtchn[2]; /* the transport's end of /dev/xen/evtchn, and ours; -1: not open */
+    struct fake_port port[FAKE_PORTS]; /* 0 is none */
+    unsigned busy_binds;               /* so many bindings find that the other end is bound still */
+    int evtchn[2];                     /* the transport's end of /dev/xen/evtchn, and ours; -1: not open */
     unsigned dm_handles, fm_handles;
     int restricted; /* domid, or -1 */
     /* memory */
@@ -84,7 +87,8 @@ struct fake_xen {
     unsigned maps;                            /* mappings of memory that are alive */
     unsigned pages_mapped;                    /* in all, ever */
     unsigned resources;                       /* mappings of ioreq pages that are alive */
-    struct xen_slot last_page[XEN_MAX_VCPUS]; /* of the server that was destroyed last */
+    struct xen_slot last_page[XEN_MAX_VCPUS]; /* of the server that was destroyed last ... */
+    bool last_enabled;                        /* ... and whether it was still on */
     bool killing;
     struct xen_slot saved[FAKE_SERVERS][XEN_MAX_VCPUS];
     /* what the device did */
@@ -119,6 +123,8 @@ int fake_xen_select(unsigned type, uint64_t start, uint64_t end);
 void fake_xen_fire(unsigned server, unsigned vcpu);
 /* Takes notice of what the transport has unmasked since. */
 void fake_xen_collect(void);
+/* True when a read of /dev/xen/evtchn would not sleep. */
+bool fake_xen_readable(void);
 /* Ports that are masked. */
 unsigned fake_xen_masked(void);
 /* The domain ends: its servers are destroyed, dm_ops answer ESRCH. */
