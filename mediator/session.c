@@ -150,7 +150,6 @@ static int open_journaled_gate(struct session *s, const struct gate_host *host, 
         rc = gate_create(&s->gate, &s->device, host, s->opt.record, err, errsz);
     if (rc)
         return rc;
-    journal_commit(s->journal, &s->device);
     s->adopt_server = journal_server(s->journal);
     return 0;
 }
@@ -245,6 +244,8 @@ int session_start(struct session *s, char *err, size_t errsz)
     if (rc)
         return session_fail(err, errsz, "cannot start the engine threads", rc);
     rc = control_start(s->control);
+    if (!rc && s->journal)
+        journal_commit(s->journal, &s->device); /* not before all that can fail: until now the old device is kept */
     if (!rc && s->adopted)
         gate_resume(s->gate);
     return rc ? session_fail(err, errsz, "cannot start the control thread", rc) : 0;
