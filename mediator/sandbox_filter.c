@@ -22,13 +22,11 @@
 #include "mediator/sandbox_internal.h"
 #include "vgpu/base/bits.h"
 
-/* Those that the C library tries and does without. It sees what an empty file system would tell it, or an old kernel.
- */
+/* What the C library tries and does without: a path that it may not use, a call that an old kernel does not have. */
 #define REFUSE_PATH SCMP_ACT_ERRNO(EACCES)
 #define REFUSE_NEW  SCMP_ACT_ERRNO(ENOSYS)
 
-/* What pthread_create passes (glibc, sysdeps/unix/sysv/linux/createthread.c): a thread, never a process or a namespace.
- */
+/* What pthread_create passes (glibc, nptl/pthread_create.c): a thread, never a process or a namespace. */
 #define THREAD_FLAGS                                                                                                   \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |                 \
      CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
