@@ -1,10 +1,12 @@
 /* Prints the compiled register and command tables as tab-separated text for oracle.py:
  *   reg  NAME  BLOCK  UNIT  ELEMENT  OFFSET
- *   cmd  NAME  OPCODE  MASK  ENGINES  LENGTH_MASK  BIAS  MIN_LENGTH  MAX_LENGTH */
+ *   cmd  NAME  OPCODE  MASK  ENGINES  LENGTH_MASK  BIAS  MIN_LENGTH  MAX_LENGTH
+ *   field  GROUP  NAME  FIRST_BIT  LAST_BIT  COUNT  STRIDE */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "vgpu/desc/cmds.h"
+#include "vgpu/desc/fields.h"
 #include "vgpu/desc/regs.h"
 
 static void dump_regs(void)
@@ -32,6 +34,15 @@ static void dump_cmds(void)
     }
 }
 
+static void dump_fields(void)
+{
+    for (unsigned i = 0; i < field_count; i++) {
+        const struct field_desc *f = &field_table[i];
+
+        printf("field\t%s\t%s\t%u\t%u\t%u\t%u\n", f->group, f->name, f->first, f->last, f->count, f->stride);
+    }
+}
+
 int main(void)
 {
     char err[256];
@@ -42,5 +53,6 @@ int main(void)
     }
     dump_regs();
     dump_cmds();
+    dump_fields();
     return 0;
 }

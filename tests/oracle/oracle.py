@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the register and command tables of vgpu/desc with two descriptions that nobody here wrote: Mesa's genxml
+"""Compares the register, command and field tables of vgpu/desc with two descriptions that nobody here wrote: Mesa's genxml
 for Gen9 and the register files of intel-gpu-tools (the parts genxml and igt-regs of tests/lab).
 
 Usage: oracle.py [DUMP_TABLES]    the built program or its directory; without it, it is compiled for the run.
@@ -49,7 +49,7 @@ def dump_tables(program):
     with tempfile.TemporaryDirectory() as scratch:
         if not program:
             program = os.path.join(scratch, 'dump_tables')
-            sources = ['tests/oracle/dump_tables.c', 'vgpu/desc/regs.c', 'vgpu/desc/cmds.c']
+            sources = ['tests/oracle/dump_tables.c', 'vgpu/desc/regs.c', 'vgpu/desc/cmds.c', 'vgpu/desc/fields.c']
             command = [os.environ.get('CC', 'cc'), '-std=gnu11', '-D_GNU_SOURCE', '-I.', '-o', program] + sources
             if subprocess.run(command, cwd=ROOT, check=False).returncode:
                 stop('dump_tables does not compile')
@@ -69,7 +69,7 @@ def load_genxml(directory, name):
         excluded = {e.get('name') for e in imported.findall('exclude')}
         found = load_genxml(directory, imported.get('name'))
         items.update({key: value for key, value in found.items() if key[1] not in excluded})
-    for kind in ('instruction', 'register'):
+    for kind in ('instruction', 'register', 'struct'):
         items.update({(kind, e.get('name')): e for e in root.findall(kind)})
     return items
 
@@ -112,6 +112,38 @@ def command_fault(row, xml):
     if max_len and xml.length and max_len < xml.length:
         return f'max_len {max_len} is below the length in genxml, {xml.length}'
     return None
+
+
+# ---- fields
+
+def xml_fields(element, base=0, count=0, stride=0):
+    """{name without punctuation: {(first, last, count, stride)}} of an instruction or a structure."""
+    found = {}
+    for child in element:
+        if child.tag == 'field':
+            name = ''.join(w[0].upper() + w[1:] for w in re.split(r'[^0-9A-Za-z]+', child.get('name')) if w)
+            place = (base + int(child.get('start')), base + int(child.get('end')), count, stride)
+            found.setdefault(name, set()).add(place)
+        elif child.tag == 'group':
+            inner = xml_fields(child, base + int(child.get('start')), int(child.get('count')), int(child.get('size')))
+            for name, places in inner.items():
+                found.setdefault(name, set()).update(places)
+    return found
+
+
+def check_fields(rows, items):
+    """(rows checked, failures)."""
+    groups, failures = {}, []
+    for group, name, *place in rows:
+        if group not in groups:
+            element = items.get(('instruction', group), items.get(('struct', group)))
+            groups[group] = {} if element is None else xml_fields(element)
+        theirs = groups[group].get(name)
+        if not theirs:
+            failures.append(f'field {group} {name}: not in genxml')
+        elif tuple(int(v) for v in place) not in theirs:
+            failures.append(f'field {group} {name}: {place}, genxml {sorted(theirs)}')
+    return len(rows), failures
 
 
 # ---- registers
@@ -288,13 +320,14 @@ def main():
 
     commands, faults = check_commands([line[1:] for line in lines if line[0] == 'cmd'], items, exceptions)
     registers, more = check_registers([line[1:] for line in lines if line[0] == 'reg'], oracle, exceptions)
-    faults += more + exceptions.errors + exceptions.unneeded()
+    fields, wrong = check_fields([line[1:] for line in lines if line[0] == 'field'], items)
+    faults += more + wrong + exceptions.errors + exceptions.unneeded()
     for fault in faults:
         print('FAIL', fault)
     total = sum(1 for line in lines if line[0] == 'reg')
-    print(f'{commands} commands compared with genxml; {registers} of {total} register offsets are in IGT or genxml')
-    print(f'{max(commands + registers - len(faults), 0)} passed, {len(faults)} failed')
-    return 1 if faults or not commands or not registers else 0
+    print(f'{commands} commands and {fields} fields compared with genxml; {registers} of {total} register offsets are in IGT or genxml')
+    print(f'{max(commands + fields + registers - len(faults), 0)} passed, {len(faults)} failed')
+    return 1 if faults or not (commands and fields and registers) else 0
 
 
 if __name__ == '__main__':
