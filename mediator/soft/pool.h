@@ -1,0 +1,23 @@
+/*
+ * Worker threads of the render engine. The engine's own thread is worker 0; the others are started when they are first
+ * needed (after the sandbox has closed) and sleep in between. Results must not depend on how items fall to workers.
+ */
+#ifndef GTMUX_SOFT_POOL_H
+#define GTMUX_SOFT_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SOFT_WORKERS_MAX 16u
+
+struct soft_pool;
+
+/* workers: 1..SOFT_WORKERS_MAX, the calling thread included. NULL: out of memory. No thread is started yet. */
+struct soft_pool *soft_pool_create(unsigned workers);
+void soft_pool_destroy(struct soft_pool *p);
+unsigned soft_pool_workers(const struct soft_pool *p);
+/* Runs fn(ctx, worker, item) for items 0..n-1 on all workers; each worker takes the next item that nobody has. Returns
+ * when all are done. Never from within fn. If threads cannot be started, the caller does all of it. */
+void soft_pool_run(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item), void *ctx);
+
+#endif
