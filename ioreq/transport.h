@@ -96,11 +96,13 @@ int ioreq_vfio_user_open(struct ioreq_transport **out, const struct ioreq_config
 
 /*
  * Memory of the guest that lies behind the window of BAR0 (mmap_off, mmap_size: 8 MiB), so that accesses to it do not
- * trap. `at`: where a killed process had it last (ioreq_xen_backing_gfn), 0: there was none. Needs rights that
- * ioreq_xen_restrict takes. 0, or -errno with a message; -ENOSPC: the guest may not have that much memory.
+ * trap. `at`: where a killed process had it last (ioreq_xen_backing_gfn), 0: there was none. leave_mb: so much of what
+ * the guest may still have is left to others. Needs rights that ioreq_xen_restrict takes. 0, or -errno with a message;
+ * -ENOSPC: the guest may not have that much memory.
  */
 struct ioreq_xen_backing;
-int ioreq_xen_backing_open(struct ioreq_xen_backing **out, unsigned domid, uint64_t at, char *err, size_t errsz);
+int ioreq_xen_backing_open(struct ioreq_xen_backing **out, unsigned domid, uint64_t at, unsigned leave_mb, char *err,
+                           size_t errsz);
 /* The bytes of the window. *kept: they are what the killed process left in them; else zero. */
 void *ioreq_xen_backing_memory(const struct ioreq_xen_backing *b, bool *kept);
 /* Guest page number of its first page, which changes while a transport has it. */

@@ -26,6 +26,7 @@ struct source {
     xenforeignmemory_handle *fm;
     struct arguments *arg; /* memory that Xen can read */
     domid_t domid;
+    unsigned leave; /* pages of the allowance that others will take */
     struct {
         char *text;
         size_t size;
@@ -34,6 +35,7 @@ struct source {
 
 /* Of a hypercall. */
 struct arguments {
+    domid_t domid;
     struct xen_memory_reservation reservation;
     xen_pfn_t gfn[PAGES];
 };
@@ -76,8 +78,34 @@ static void give_back(struct source *s, uint64_t gfn)
     }
 }
 
+static int no_allowance(const struct source *s)
+{
+    return fail(s, -ENOSPC,
+                "domain %u may not have the 8 MiB that the GTT takes, or the host has no memory left: reserve them by "
+                "videoram=8 beside vga=\"none\", or 8 more than a power of two beside another VGA, in the guest's "
+                "configuration",
+                s->domid);
+}
+
+/* Pages that the guest has or may have. */
+static int count_pages(struct source *s, unsigned op)
+{
+    s->arg->domid = s->domid;
+    return xencall2(s->call, __HYPERVISOR_memory_op, op, (uintptr_t)&s->arg->domid);
+}
+
+/* Where Xen does not tell, populate() tries. */
+static bool allowed(struct source *s)
+{
+    int may = count_pages(s, XENMEM_maximum_reservation), has = count_pages(s, XENMEM_current_reservation);
+
+    return may < 0 || has < 0 || (int64_t)may - has >= (int64_t)PAGES + s->leave;
+}
+
 static int populate(struct source *s)
 {
+    if (!allowed(s))
+        return no_allowance(s);
     int done = memory_op(s, XENMEM_populate_physmap, XEN_BACKING_PARK, 0);
 
     if (done == (int)PAGES)
@@ -86,25 +114,23 @@ static int populate(struct source *s)
         give_back(s, XEN_BACKING_PARK);
     if (done < 0)
         return fail(s, done, "Xen gives domain %u no pages for the GTT: %s", s->domid, strerror(-done));
-    return fail(s, -ENOSPC,
-                "domain %u may not have the 8 MiB that the GTT takes (or the host has no memory left): reserve them by "
-                "videoram=8 beside vga=\"none\", or videoram=24 beside vga=\"stdvga\", in the guest's configuration",
-                s->domid);
+    return no_allowance(s);
 }
 
 /* ---- mapping */
 
-/* Maps the pages at gfn. PAGES: all are there, and *out is their mapping; else how many there are, or -errno. */
+/* Maps the pages at gfn. PAGES: all are there, and *out is their mapping; else how many there are; or -errno. */
 static int map_at(struct source *s, uint64_t gfn, void **out)
 {
     int *errs = calloc(PAGES, sizeof(*errs));
     unsigned found = 0;
 
     if (!errs)
-        return -ENOMEM;
+        return fail(s, -ENOMEM, "no memory");
     for (unsigned i = 0; i < PAGES; i++)
         s->arg->gfn[i] = gfn + i;
     void *p = xenforeignmemory_map(s->fm, s->domid, PROT_READ | PROT_WRITE, PAGES, s->arg->gfn, errs);
+    int code = p ? 0 : -errno;
 
     for (unsigned i = 0; p && i < PAGES; i++)
         found += !errs[i];
@@ -113,7 +139,8 @@ static int map_at(struct source *s, uint64_t gfn, void **out)
         (void)xenforeignmemory_unmap(s->fm, p, PAGES);
     if (found == PAGES)
         *out = p;
-    return (int)found;
+    return p ? (int)found
+             : fail(s, code, "cannot map the pages of the GTT of domain %u: %s", s->domid, strerror(-code));
 }
 
 static int open_source(struct source *s)
@@ -135,29 +162,9 @@ static void close_source(struct source *s)
     (void)xencall_close(s->call);
 }
 
-/* Those that an earlier process left: where its journal says, or parked. True: found. */
-static bool find(struct source *s, struct ioreq_xen_backing *b, uint64_t at)
-{
-    const uint64_t places[] = {at, XEN_BACKING_PARK};
-
-    for (unsigned i = 0; i < 2; i++) {
-        if (!places[i] || map_at(s, places[i], &b->memory) != (int)PAGES)
-            continue;
-        b->gfn = places[i];
-        b->kept = at != 0;
-        return true;
-    }
-    return false;
-}
-
 /* What is left of them, if anything, makes room for new ones. */
 static int make(struct source *s, struct ioreq_xen_backing *b, uint64_t at)
 {
-    int there = map_at(s, XEN_BACKING_PARK, &b->memory);
-
-    if (there && !at)
-        return fail(s, -EEXIST, "memory of domain %u is at %#llx, where the pages of the GTT go", s->domid,
-                    (unsigned long long)XEN_BACKING_PARK * PAGE_SIZE);
     if (at) {
         gt_warn("domain %u has lost pages of its GTT, which starts empty again", s->domid);
         give_back(s, at);
@@ -168,16 +175,42 @@ static int make(struct source *s, struct ioreq_xen_backing *b, uint64_t at)
     if (ret)
         return ret;
     b->gfn = XEN_BACKING_PARK;
-    if (map_at(s, XEN_BACKING_PARK, &b->memory) == (int)PAGES)
+    ret = map_at(s, XEN_BACKING_PARK, &b->memory);
+    if (ret == (int)PAGES)
         return 0;
     give_back(s, XEN_BACKING_PARK);
-    return fail(s, -EFAULT, "cannot map the pages of the GTT of domain %u: %s", s->domid, strerror(errno));
+    return ret < 0 ? ret : fail(s, -EFAULT, "domain %u lets go of the pages of its GTT", s->domid);
 }
 
-int ioreq_xen_backing_open(struct ioreq_xen_backing **out, unsigned domid, uint64_t at, char *err, size_t errsz)
+/* Those that an earlier process left, where its journal says or parked; else new ones. */
+static int find_or_make(struct source *s, struct ioreq_xen_backing *b, uint64_t at)
+{
+    const uint64_t places[] = {at, XEN_BACKING_PARK};
+    int there = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (!places[i])
+            continue;
+        there = map_at(s, places[i], &b->memory);
+        if (there < 0)
+            return there;
+        if (there < (int)PAGES)
+            continue;
+        b->gfn = places[i];
+        b->kept = at != 0;
+        return 0;
+    }
+    if (there && !at)
+        return fail(s, -EEXIST, "memory of domain %u is at %#llx, where the pages of the GTT go", s->domid,
+                    (unsigned long long)XEN_BACKING_PARK * PAGE_SIZE);
+    return make(s, b, at);
+}
+
+int ioreq_xen_backing_open(struct ioreq_xen_backing **out, unsigned domid, uint64_t at, unsigned leave_mb, char *err,
+                           size_t errsz)
 {
     struct ioreq_xen_backing *b = calloc(1, sizeof(*b));
-    struct source s = {.domid = (domid_t)domid, .err = {err, errsz}};
+    struct source s = {.domid = (domid_t)domid, .leave = leave_mb * (1048576 / PAGE_SIZE), .err = {err, errsz}};
 
     *out = NULL;
     if (!b)
@@ -185,8 +218,8 @@ int ioreq_xen_backing_open(struct ioreq_xen_backing **out, unsigned domid, uint6
     b->domid = (domid_t)domid;
     int ret = open_source(&s);
 
-    if (!ret && !find(&s, b, at))
-        ret = make(&s, b, at);
+    if (!ret)
+        ret = find_or_make(&s, b, at);
     close_source(&s);
     if (ret) {
         (void)xenforeignmemory_close(s.fm);

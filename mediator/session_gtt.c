@@ -28,7 +28,7 @@ static int open_memfd(struct session *s, char *err, size_t errsz)
 static int adopt_backing(struct session *s, uint64_t gfn, char *err, size_t errsz)
 {
     bool kept;
-    int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, gfn, err, errsz);
+    int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, gfn, s->opt.leave_mb, err, errsz);
 
     if (rc == -ENOSPC) { /* the guest gave its pages away, so they are gone */
         gt_warn("%s", err);
@@ -43,7 +43,7 @@ static int adopt_backing(struct session *s, uint64_t gfn, char *err, size_t errs
 static int open_backing(struct session *s, char *err, size_t errsz)
 {
     bool kept;
-    int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, 0, err, errsz);
+    int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, 0, s->opt.leave_mb, err, errsz);
 
     if (rc) {
         gt_warn("GTT stores of the guest trap, which is slow; Linux 5.6 to 6.2 will not get its screen for many "

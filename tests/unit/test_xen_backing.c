@@ -18,6 +18,7 @@ struct backed {
 };
 
 static struct backed here;
+static unsigned leave_mb;
 
 static void moved(void *ctx, uint64_t gfn)
 {
@@ -28,7 +29,7 @@ static void moved(void *ctx, uint64_t gfn)
 static int try_backing(struct rig *r)
 {
     r->err[0] = 0;
-    int ret = ioreq_xen_backing_open(&here.backing, FAKE_DOMID, here.noted, r->err, sizeof(r->err));
+    int ret = ioreq_xen_backing_open(&here.backing, FAKE_DOMID, here.noted, leave_mb, r->err, sizeof(r->err));
 
     if (ret)
         return ret;
@@ -70,7 +71,7 @@ static void kill_backed(struct rig *r)
     fake_xen_kill_begin();
     close_backed(r);
     fake_xen_kill_end();
-    here.noted = noted; /* a killed process takes nothing back */
+    here.noted = noted;       /* a killed process takes nothing back */
     fake_xen.restricted = -1; /* was the process' */
 }
 
@@ -263,6 +264,23 @@ static void pages_that_the_guest_gave_back_are_replaced_by_empty_ones(void **sta
     assert_true(all_at(PLACE));
 }
 
+static void a_passing_failure_costs_no_pages(void **state)
+{
+    struct rig *r = *state;
+
+    open_backed(r, -1);
+    place_bars(r);
+    touch(r, BAR0_ADDR);
+    here.memory[9] = 9;
+    kill_backed(r);
+    fake_xen.fail[FAKE_MAP_PAGES] = ENOMEM;
+    assert_int_equal(try_backing(r), -ENOMEM);
+    fake_xen.fail[FAKE_MAP_PAGES] = 0;
+    open_backed(r, (int)r->id);
+    assert_true(here.kept);
+    assert_int_equal(here.memory[9], 9);
+}
+
 /* ---- no pages */
 
 static void a_guest_without_allowance_gets_advice_and_loses_nothing(void **state)
@@ -274,8 +292,23 @@ static void a_guest_without_allowance_gets_advice_and_loses_nothing(void **state
     assert_non_null(strstr(r->err, "videoram=8"));
     assert_true(none_at(PARK));
     assert_int_equal(fake_xen.pages, FAKE_PAGES);
-    fake_xen.max_pages = 0;
+    assert_int_equal(fake_xen.calls[FAKE_POPULATE], 0);
+    fake_xen.fail[FAKE_COUNT] = EPERM; /* then it finds out by trying */
     assert_int_equal(try_backing(r), -ENOSPC);
+    assert_int_equal(fake_xen.calls[FAKE_POPULATE], 1);
+    assert_int_equal(fake_xen.pages, FAKE_PAGES);
+}
+
+static void what_qemu_will_need_is_left(void **state)
+{
+    struct rig *r = *state;
+
+    leave_mb = 2;
+    fake_xen.max_pages = FAKE_PAGES + PAGES + 511;
+    assert_int_equal(try_backing(r), -ENOSPC);
+    fake_xen.max_pages++;
+    assert_int_equal(try_backing(r), 0);
+    leave_mb = 0;
 }
 
 static void memory_that_is_in_the_way_stays(void **state)
@@ -419,7 +452,9 @@ int main(void)
         BTEST(a_successor_finds_the_pages_behind_the_bar),
         BTEST(a_successor_finds_them_parked_whatever_was_noted),
         BTEST(pages_that_the_guest_gave_back_are_replaced_by_empty_ones),
+        BTEST(a_passing_failure_costs_no_pages),
         BTEST(a_guest_without_allowance_gets_advice_and_loses_nothing),
+        BTEST(what_qemu_will_need_is_left),
         BTEST(memory_that_is_in_the_way_stays),
         BTEST(each_failure_is_told),
         BTEST(a_bar_over_memory_goes_on_to_trap_and_the_memory_stays),

@@ -135,6 +135,13 @@ void xencall_free_buffer(xencall_handle *xcall, void *p)
     free(p);
 }
 
+static int count_pages(uint64_t op, const domid_t *domid)
+{
+    if (fake_dm_op(FAKE_COUNT, *domid))
+        return -1;
+    return (int)(op == XENMEM_maximum_reservation ? f->max_pages : f->pages);
+}
+
 int xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1, uint64_t arg2)
 {
     const struct xen_memory_reservation *r = (const void *)(uintptr_t)arg2;
@@ -142,12 +149,14 @@ int xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1, uint64_t arg
     unsigned done = 0;
 
     (void)xcall;
+    fake_require(f->restricted < 0, "a hypercall by who gave up the right to it");
+    if (op == __HYPERVISOR_memory_op && (arg1 == XENMEM_maximum_reservation || arg1 == XENMEM_current_reservation))
+        return count_pages(arg1, (const void *)(uintptr_t)arg2);
     fake_require(op == __HYPERVISOR_memory_op && (populate || arg1 == XENMEM_decrease_reservation),
                  "another hypercall");
     fake_require(!r->extent_order && !r->mem_flags, "not single pages");
     if (fake_dm_op(populate ? FAKE_POPULATE : FAKE_DECREASE, r->domid))
         return -1;
-    fake_require(f->restricted < 0, "a hypercall by who gave up the right to it");
     while (done < r->nr_extents && !(populate ? add_page : remove_page)(r->extent_start.p[done]))
         done++;
     return (int)done;

@@ -45,6 +45,7 @@ enum fake_call {
     FAKE_CALL_OPEN,
     FAKE_POPULATE,
     FAKE_DECREASE,
+    FAKE_COUNT,
     FAKE_RESTRICT,
     FAKE_CALLS
 };
