@@ -10,14 +10,27 @@
 #include "tests/fakes/xen/fake_internal.h"
 #include <xencall.h>
 
-static uint32_t p2m[FAKE_GFNS]; /* frame + 1, 0: none; of the gfns beyond FAKE_PAGES and of those that changed */
+#define LEAF 1024u
+
+static uint32_t p2m[FAKE_GFNS]; /* frame + 1, 0: none */
+static bool leaf_used[FAKE_GFNS / LEAF];
+static uint32_t next_frame; /* where to look for a free one */
+
+static void set_frame(uint64_t gfn, uint32_t entry)
+{
+    p2m[gfn] = entry;
+    leaf_used[gfn / LEAF] = true;
+}
 
 void fake_memory_start(void)
 {
-    memset(p2m, 0, sizeof(p2m));
+    for (unsigned i = 0; i < FAKE_GFNS / LEAF; i++)
+        if (leaf_used[i])
+            memset(p2m + i * LEAF, 0, LEAF * sizeof(*p2m));
+    next_frame = FAKE_PAGES;
     memset(f->frame_used, 0, sizeof(f->frame_used));
     for (uint32_t i = 0; i < FAKE_PAGES; i++) {
-        p2m[i] = i + 1;
+        set_frame(i, i + 1);
         f->frame_used[i] = true;
     }
     f->pages = FAKE_PAGES;
@@ -45,7 +58,7 @@ static int remove_page(uint64_t gfn)
 
     if (frame < 0)
         return -1;
-    p2m[gfn] = 0;
+    set_frame(gfn, 0);
     f->frame_used[frame] = false;
     f->pages--;
     return 0;
@@ -53,16 +66,17 @@ static int remove_page(uint64_t gfn)
 
 static int add_page(uint64_t gfn)
 {
-    uint32_t frame = 0;
-
     if (gfn >= FAKE_GFNS || f->pages >= f->max_pages)
         return -1;
-    while (frame < FAKE_FRAMES && f->frame_used[frame])
-        frame++;
-    if (frame == FAKE_FRAMES)
+    uint32_t frame = next_frame, tries = 0;
+
+    while (tries++ < FAKE_FRAMES && f->frame_used[frame])
+        frame = (frame + 1) % FAKE_FRAMES;
+    if (f->frame_used[frame])
         return -1;
+    next_frame = (frame + 1) % FAKE_FRAMES;
     fake_require(!p2m[gfn], "memory is populated over memory, which is lost");
-    p2m[gfn] = frame + 1;
+    set_frame(gfn, frame + 1);
     f->frame_used[frame] = true;
     f->pages++;
     return 0;
@@ -93,8 +107,8 @@ int xendevicemodel_relocate_memory(xendevicemodel_handle *dmod, domid_t domid, u
         if (fake_frame(src_gfn + i) < 0 || dst_gfn + i >= FAKE_GFNS)
             return fake_fail(EINVAL);
         (void)remove_page(dst_gfn + i);
-        p2m[dst_gfn + i] = p2m[src_gfn + i];
-        p2m[src_gfn + i] = 0;
+        set_frame(dst_gfn + i, p2m[src_gfn + i]);
+        set_frame(src_gfn + i, 0);
     }
     return 0;
 }
