@@ -46,9 +46,7 @@ static int open_backing(struct session *s, char *err, size_t errsz)
     int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, 0, s->opt.leave_mb, err, errsz);
 
     if (rc) {
-        gt_warn("GTT stores of the guest trap, which is slow; Linux 5.6 to 6.2 will not get its screen for many "
-                "minutes: %s",
-                err);
+        gt_warn("GTT accesses of the guest trap, which is slow (Linux before 6.3 makes a million of them): %s", err);
         return 0;
     }
     s->gtt = ioreq_xen_backing_memory(s->backing, &kept);
