@@ -8,6 +8,7 @@
 #include "vgpu/base/clock.h"
 
 #define PAGE_SHIFT 12u
+#define GFN_BITS   36u /* Xen's maps have four levels */
 
 static int relocate(struct ioreq_xen_backing *b, uint64_t from, uint64_t to, uint32_t pages)
 {
@@ -67,8 +68,10 @@ static void bring(struct ioreq_xen_backing *b, uint64_t gfn)
         return;
     }
     b->gfn = gfn;
-    gt_debug("domain %u: pages behind BAR0 at %#llx after %llu us", b->domid, (unsigned long long)gfn << PAGE_SHIFT,
-             (unsigned long long)(gt_clock_ns() - before) / 1000);
+    if (!b->told)
+        gt_debug("domain %u: pages behind BAR0 at %#llx after %llu us", b->domid, (unsigned long long)gfn << PAGE_SHIFT,
+                 (unsigned long long)(gt_clock_ns() - before) / 1000);
+    b->told = true;
 }
 
 void xen_backing_touch(struct ioreq_xen_backing *b, uint64_t bar)
@@ -77,7 +80,9 @@ void xen_backing_touch(struct ioreq_xen_backing *b, uint64_t bar)
 
     if (b->broken || gfn == b->refused || b->gfn != XEN_BACKING_PARK)
         return;
-    if (gfn < XEN_BACKING_PARK + XEN_BACKING_PAGES && XEN_BACKING_PARK < gfn + XEN_BACKING_PAGES)
+    if (gfn >> GFN_BITS)
+        refuse(b, gfn, "no memory can be there");
+    else if (gfn < XEN_BACKING_PARK + XEN_BACKING_PAGES && XEN_BACKING_PARK < gfn + XEN_BACKING_PAGES)
         refuse(b, gfn, "it overlaps the place where the pages come from");
     else
         bring(b, gfn);

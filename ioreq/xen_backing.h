@@ -47,6 +47,7 @@ struct ioreq_xen_backing {
     void *ctx;
     uint64_t refused; /* the gfn where they cannot go; 0: none */
     bool broken;      /* Xen refused once half-way: they are not moved any more */
+    bool told;        /* how long the first move took */
     struct gt_ratelimit log_rl;
     xen_pfn_t probe[XEN_BACKING_PAGES];
     int probe_err[XEN_BACKING_PAGES];

@@ -424,6 +424,18 @@ static void the_parking_place_is_no_place_for_a_bar(void **state)
     assert_true(all_at(PARK));
 }
 
+static void a_bar_beyond_memory_traps(void **state)
+{
+    struct rig *r = *state;
+
+    open_backed(r, -1);
+    place_bars(r);
+    cfg_wr(r, 0x14, 4, 0x10000);
+    touch(r, UINT64_C(0x10000) << 32 | BAR0_ADDR);
+    assert_int_equal(r->accesses, 1);
+    assert_int_equal(fake_xen.calls[FAKE_RELOCATE], 0);
+}
+
 static void the_domain_dies_with_pages_in_place(void **state)
 {
     struct rig *r = *state;
@@ -462,6 +474,7 @@ int main(void)
         BTEST(after_that_a_moved_bar_leaves_nothing_behind_and_traps),
         BTEST(a_move_that_stops_half_way_is_taken_back),
         BTEST(the_parking_place_is_no_place_for_a_bar),
+        BTEST(a_bar_beyond_memory_traps),
         BTEST(the_domain_dies_with_pages_in_place),
     };
 
