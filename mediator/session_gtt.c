@@ -40,16 +40,18 @@ static int adopt_backing(struct session *s, uint64_t gfn, char *err, size_t errs
     return rc;
 }
 
-static int open_backing(struct session *s, char *err, size_t errsz)
+static int open_backing(struct session *s, uint64_t gfn, char *err, size_t errsz)
 {
     bool kept;
-    int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, 0, s->opt.leave_mb, err, errsz);
+    int rc = ioreq_xen_backing_open(&s->backing, (unsigned)s->opt.xen_domid, gfn, s->opt.leave_mb, err, errsz);
 
     if (rc) {
         gt_warn("GTT accesses of the guest trap, which is slow (Linux before 6.3 makes a million of them): %s", err);
         return 0;
     }
     s->gtt = ioreq_xen_backing_memory(s->backing, &kept);
+    if (kept) /* of a device that is not gone on with */
+        memset(s->gtt, 0, VGPU_GTT_SIZE);
     return 0;
 }
 
@@ -62,7 +64,7 @@ static int open_xen(struct session *s, char *err, size_t errsz)
     if (go_on && gfn)
         rc = adopt_backing(s, gfn, err, errsz);
     else if (!go_on && s->opt.map_gtt && !s->opt.record)
-        rc = open_backing(s, err, errsz);
+        rc = open_backing(s, gfn, err, errsz);
     if (s->backing) {
         journal_set_gtt_gfn(s->journal, ioreq_xen_backing_gfn(s->backing));
         journal_drop_gtt(s->journal);

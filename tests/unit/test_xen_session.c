@@ -22,7 +22,7 @@ struct life {
 
 static struct life now;
 
-static void start(struct rig *r, bool map_gtt)
+static struct session_options options(bool map_gtt)
 {
     struct session_options o;
 
@@ -33,6 +33,13 @@ static void start(struct rig *r, bool map_gtt)
     o.run_dir = now.dir;
     o.state_path = now.state;
     o.map_gtt = map_gtt;
+    return o;
+}
+
+static void start(struct rig *r, bool map_gtt)
+{
+    struct session_options o = options(map_gtt);
+
     if (session_open(&now.s, &o, r->err, sizeof(r->err)) || session_start(now.s, r->err, sizeof(r->err)))
         fail_msg("%s", r->err);
     r->t = now.s->transport;
@@ -67,7 +74,7 @@ static void kill_session(struct rig *r)
 
 static int begin(void **state)
 {
-    snprintf(now.dir, sizeof(now.dir), "/tmp/gtmux-test-XXXXXX");
+    snprintf(now.dir, sizeof(now.dir), "/dev/shm/gtmux-test-XXXXXX");
     assert_non_null(mkdtemp(now.dir));
     snprintf(now.state, sizeof(now.state), "%s/state", now.dir);
     snprintf(now.saved, sizeof(now.saved), "%s/saved", now.dir);
@@ -205,7 +212,9 @@ static void a_guest_that_gives_its_pages_to_itself_has_an_empty_gtt(void **state
     store_pte(r, 3, 0x4003);
     assert_int_equal(trapped_pte(r, 3), 0x4003);
     kill_session(r);
+    fake_xen.max_pages = FAKE_FRAMES; /* too late */
     start(r, true);
+    assert_null(now.s->gtt);
     assert_int_equal(trapped_pte(r, 3), 0x4003);
 }
 
@@ -224,28 +233,52 @@ static void a_device_that_cannot_be_continued_leaves_an_empty_gtt(void **state)
     close(fd);
     start(r, true);
     assert_false(now.s->adopted);
+    assert_true(file_blocks() < VGPU_GTT_SIZE);
     place_bars(r);
     assert_int_equal(trapped_pte(r, 3), 0);
     assert_int_equal(trapped_pte(r, 4), 0);
     assert_int_equal(fake_xen.pages, FAKE_PAGES + PAGES);
 }
 
+/* Killed after it had given the old device up, and before its own was there. */
+static void pages_of_no_device_are_found_and_emptied(void **state)
+{
+    struct rig *r = *state;
+    struct session_options o = options(true);
+    int fd;
+
+    start(r, true);
+    place_bars(r);
+    store_pte(r, 3, 0x3003);
+    store_pte(r, 4, 0x3003);
+    kill_session(r);
+    fd = open(now.state, O_WRONLY);
+    assert_int_equal(pwrite(fd, "damaged!", 8, 4096), 8);
+    close(fd);
+    assert_int_equal(session_open(&now.s, &o, r->err, sizeof(r->err)), 0);
+    ((uint64_t *)now.s->gtt)[5] = 0x5003;
+    kill_session(r);
+    start(r, true);
+    assert_false(now.s->adopted);
+    assert_non_null(now.s->gtt);
+    assert_int_equal(fake_xen.pages, FAKE_PAGES + PAGES);
+    place_bars(r);
+    assert_int_equal(trapped_pte(r, 4), 0);
+    assert_int_equal(trapped_pte(r, 5), 0);
+    store_pte(r, 4, 0x4003);
+    assert_int_equal(trapped_pte(r, 4), 0x4003);
+}
+
 static void a_passing_failure_keeps_the_old_device_for_the_next(void **state)
 {
     struct rig *r = *state;
-    struct session_options o;
+    struct session_options o = options(true);
 
     start(r, true);
     place_bars(r);
     store_pte(r, 8, 0);
     store_pte(r, 8, 0x8003);
     kill_session(r);
-    session_options_default(&o);
-    o.name = "guest";
-    o.xen_domid = FAKE_DOMID;
-    o.xen_uuid = "one";
-    o.run_dir = now.dir;
-    o.state_path = now.state;
     fake_xen.fail[FAKE_CALL_OPEN] = EMFILE;
     assert_int_not_equal(session_open(&now.s, &o, r->err, sizeof(r->err)), 0);
     fake_xen.fail[FAKE_CALL_OPEN] = 0;
@@ -266,6 +299,7 @@ int main(void)
         STEST(without_allowance_stores_trap),
         STEST(a_guest_that_gives_its_pages_to_itself_has_an_empty_gtt),
         STEST(a_device_that_cannot_be_continued_leaves_an_empty_gtt),
+        STEST(pages_of_no_device_are_found_and_emptied),
         STEST(a_passing_failure_keeps_the_old_device_for_the_next),
     };
 
