@@ -117,7 +117,7 @@ def through(checks, guest, seconds=WORK_SECONDS):
 
 def interrupt_lines(log):
     """What gt_irq printed of i915's interrupt: (kind, count)."""
-    found = re.search(r"GT-IRQ (\S+) (\d+)", log)
+    found = re.search(r"GT-IRQ (.*) (\d+)$", log, re.M)
     return (found[1], int(found[2])) if found else (None, 0)
 
 
@@ -132,7 +132,7 @@ def work(host, checks, initrds):
         if through(checks, guest):
             checks.guest(guest)
             kind, count = interrupt_lines(guest.log())
-            checks(kind and "MSI" in kind and count > 100, "interrupts are MSI", f"{kind}, {count}")
+            checks(kind and "msi" in kind.lower() and count > 100, "interrupts are MSI", f"{kind}, {count}")
         checks(guest.wait_gone(), "powers itself off")
     census.check(checks)
     checks("the guest is gone" in dm_log(host, guest) or "being destroyed" in dm_log(host, guest), "the log says why it ends",
@@ -147,7 +147,7 @@ def two_vcpus(host, checks, initrds):
         if through(checks, guest):
             checks.guest(guest)
             kind, count = interrupt_lines(guest.log())
-            checks(kind and "IO-APIC" in kind and count > 100, "interrupts are INTx", f"{kind}, {count}")
+            checks(kind and "ioapic" in kind.lower().replace("-", "") and count > 100, "interrupts are INTx", f"{kind}, {count}")
 
 
 def show(host, checks, guest, seed):
@@ -290,7 +290,8 @@ def boot_display(host, checks, initrds):
 
 # ---- harm
 
-HOSTILE = ("xt_hostile,regs", "xt_hostile,bars", "xt_hostile,gone")
+# The module lets root of the guest make hypercalls for itself; newer ones want to be told so.
+HOSTILE = ("insmod,/t/xen-privcmd.ko,unrestricted=1", "xt_hostile,regs", "xt_hostile,bars", "xt_hostile,gone")
 
 
 @scenario("guests that mean harm, with two vCPUs; then one destroyed in the midst of it")
