@@ -94,10 +94,29 @@ struct ioreq_vfio_user_options {
 int ioreq_vfio_user_open(struct ioreq_transport **out, const struct ioreq_config *cfg,
                          const struct ioreq_vfio_user_options *opt, char *err, size_t errsz);
 
+/*
+ * Memory of the guest that lies behind the window of BAR0 (mmap_off, mmap_size: 8 MiB), so that accesses to it do not
+ * trap. `at`: where a killed process had it last (ioreq_xen_backing_gfn), 0: there was none. leave_mb: so much of what
+ * the guest may still have is left to others. Needs rights that ioreq_xen_restrict takes. 0, or -errno with a message;
+ * -ENOSPC: the guest may not have that much memory.
+ */
+struct ioreq_xen_backing;
+int ioreq_xen_backing_open(struct ioreq_xen_backing **out, unsigned domid, uint64_t at, unsigned leave_mb, char *err,
+                           size_t errsz);
+/* The bytes of the window. *kept: they are what the killed process left in them; else zero. */
+void *ioreq_xen_backing_memory(const struct ioreq_xen_backing *b, bool *kept);
+/* Guest page number of its first page, which changes while a transport has it. */
+uint64_t ioreq_xen_backing_gfn(const struct ioreq_xen_backing *b);
+/* After the transport is closed and nobody uses the memory: it stays with the guest. NULL is fine. */
+void ioreq_xen_backing_close(struct ioreq_xen_backing *b);
+
 struct ioreq_xen_options {
     unsigned domid; /* an HVM guest */
     unsigned slot;  /* the device is 0000:00:SLOT.0 */
     int adopt;      /* id of an ioreq server that a killed process left behind, to be taken over; -1: make one */
+    struct ioreq_xen_backing *backing; /* NULL: all of BAR0 traps */
+    /* Trap thread, ctx of the config: the backing is at gfn, or about to go there from where it is parked. */
+    void (*backing_moved)(void *ctx, uint64_t gfn);
 };
 /* Claims the device in Xen: the guest can speak from now on (nothing is answered before dispatch). All handles that the
  * transport will ever need are open when it returns. A config access before the first dispatch tells where the BARs

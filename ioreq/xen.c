@@ -132,6 +132,8 @@ static void xen_close(struct ioreq_transport *t)
     if (!t)
         return;
     xen_mapcache_destroy(&x->cache);
+    if (x->backing && x->server.ours)
+        xen_backing_park(x->backing);
     xen_server_close(&x->server);
     xen_irq_destroy(&x->irq);
     free(x);
@@ -160,6 +162,21 @@ static void wire(struct xen *x)
     x->irq_host = (struct xen_irq_host){x, config_read, inject_msi, set_intx};
 }
 
+/* Where a killed process left the pages, the guest may have moved the BAR meanwhile. */
+static void take_backing(struct xen *x, const struct ioreq_xen_options *opt)
+{
+    struct ioreq_xen_backing *b = opt->backing;
+
+    if (!b)
+        return;
+    b->dm = x->server.dm;
+    b->window_off = x->cfg.region[IOREQ_BAR0].mmap_off;
+    b->moved = opt->backing_moved;
+    b->ctx = x->cfg.ctx;
+    x->backing = b;
+    xen_backing_follow(b, &x->bars.bar[IOREQ_BAR0]);
+}
+
 /* All after the server is there. */
 static int open_rest(struct xen *x, const struct ioreq_xen_options *opt)
 {
@@ -174,6 +191,7 @@ static int open_rest(struct xen *x, const struct ioreq_xen_options *opt)
     ret = xen_bars_sync(&x->bars);
     if (atomic_load(&x->gone))
         return ret;
+    take_backing(x, opt);
     x->adopting = adopt;
     xen_wake_dispatch(x); /* the first dispatch looks at all slots, whatever events came */
     return 0;

@@ -6,6 +6,7 @@
  *   xen_server.c    the ioreq server in Xen, its page and event channels
  *   xen_request.c   one request: taken, carried out, answered
  *   xen_bars.c      where the BARs are
+ *   xen_backing.c   guest pages behind a window of BAR0
  *   xen_irq.c       MSI and INTx
  *   xen_mapcache.c  guest memory
  */
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "ioreq/transport.h"
+#include "ioreq/xen_backing.h"
 #include "ioreq/xen_bars.h"
 #include "ioreq/xen_irq.h"
 #include "ioreq/xen_mapcache.h"
@@ -31,6 +33,7 @@ struct xen {
     struct xen_server server;
     struct xen_mapcache cache;
     struct xen_bars bars;
+    struct ioreq_xen_backing *backing; /* not owned; NULL: none */
     struct xen_irq irq;
     struct xen_sink sink;
     struct xen_bars_host bars_host;

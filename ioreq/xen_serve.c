@@ -46,9 +46,18 @@ static bool access_config(struct xen *x, bool write, uint64_t addr, unsigned siz
     if (write) {
         /* What Xen refuses is logged where it is known what it was; the write has been done anyway. */
         (void)xen_bars_written(&x->bars, off, size, (uint32_t)*data);
+        if (x->backing)
+            xen_backing_follow(x->backing, &x->bars.bar[IOREQ_BAR0]);
         (void)xen_irq_written(&x->irq, off, size);
     }
     return true;
+}
+
+static bool in_window(const struct xen *x, const struct ioreq_access *a)
+{
+    const struct ioreq_region_info *r = &x->cfg.region[IOREQ_BAR0];
+
+    return a->region == IOREQ_BAR0 && a->off - r->mmap_off < r->mmap_size; /* an offset below wraps */
 }
 
 static bool access_device(void *ctx, enum xen_type type, bool write, uint64_t addr, unsigned size, uint64_t *data)
@@ -62,6 +71,8 @@ static bool access_device(void *ctx, enum xen_type type, bool write, uint64_t ad
         return false;
     x->events.access(x->cfg.ctx, &a);
     *data = a.data;
+    if (x->backing && in_window(x, &a))
+        xen_backing_touch(x->backing, x->bars.bar[IOREQ_BAR0].start);
     return true;
 }
 

@@ -35,6 +35,7 @@ enum {
     OPT_RUN_DIR,
     OPT_NAME,
     OPT_PASS_FIRST,
+    OPT_PASS_LAST = OPT_PASS_FIRST + 11,
 };
 
 static const struct argp_option option_rows[] = {
@@ -52,6 +53,8 @@ static const struct argp_option option_rows[] = {
     {"record", OPT_PASS_FIRST + 5, "FILE", 0, NULL, 2},
     {"sandbox", OPT_PASS_FIRST + 6, "strict|on|off", 0, NULL, 2},
     {"user", OPT_PASS_FIRST + 7, "USER|UID[:GID]", 0, NULL, 2},
+    {"trap-gtt", OPT_PASS_FIRST + 10, NULL, 0, NULL, 2},
+    {"leave-memory", OPT_PASS_LAST, "MIB", 0, NULL, 2},
     {"verbose", OPT_PASS_FIRST + 8, NULL, 0, NULL, 2},
     {"quiet", OPT_PASS_FIRST + 9, NULL, 0, NULL, 2},
     {0},
@@ -123,7 +126,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
             argp_error(state, "which domain? give its name or number");
         return 0;
     default:
-        if (key < OPT_PASS || key > OPT_PASS_FIRST + 9)
+        if (key < OPT_PASS || key > OPT_PASS_LAST)
             return ARGP_ERR_UNKNOWN;
         break;
     }

@@ -15,9 +15,10 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
-#define JOURNAL_VERSION 1u
+#define JOURNAL_VERSION 2u
 #define HEADER_BYTES    4096u
 #define SLOTS           2u
+#define GFN_BITS        40u
 #define LOCK_TRIES      8u /* the file may be deleted just when we lock it */
 
 static const char magic[8] = "gtmuxst";
@@ -49,6 +50,7 @@ struct header {
     uint32_t live; /* 0: no slot, 1: slot A, 2: slot B */
     struct shape shape;
     struct access_record access;
+    uint64_t gtt_gfn; /* where the pages of the GTT are, 0: in the file */
 };
 
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header has its page");
@@ -57,7 +59,8 @@ struct journal {
     int fd;
     size_t size;
     uint8_t *map;
-    struct header *header;      /* in map */
+    struct header *header; /* in map */
+    bool gtt_dropped;
     uint32_t slot;              /* 1 or 2: where this process' device is */
     struct header old;          /* as it was found; old.live is 0 when there is nothing to continue */
     struct access_record again; /* the killed process' access; waits is 0 when there was none */
@@ -165,7 +168,8 @@ static const char *header_fault(const struct header *h)
     if (h->version != JOURNAL_VERSION || h->bytes != sizeof(*h) || h->state_size != vgpu_state_size() ||
         h->file_size != file_bytes())
         return "another version of gtmux-dm has written it";
-    if (!text_ends(h->handle, sizeof(h->handle)) || h->live > SLOTS || h->server < -1 || h->server > UINT16_MAX)
+    if (!text_ends(h->handle, sizeof(h->handle)) || h->live > SLOTS || h->server < -1 || h->server > UINT16_MAX ||
+        h->gtt_gfn >> GFN_BITS)
         return "it is damaged";
     return NULL;
 }
@@ -237,7 +241,8 @@ static void write_header(struct journal *j, const struct journal_identity *who)
                              .state_size = vgpu_state_size(),
                              .file_size = j->size,
                              .domid = who->domid,
-                             .server = j->old.server};
+                             .server = j->old.server,
+                             .gtt_gfn = j->old.gtt_gfn};
         memcpy(h->handle, who->handle, sizeof(h->handle));
         memcpy(h->magic, magic, sizeof(magic));
     }
@@ -309,6 +314,11 @@ void *journal_old_state(struct journal *j)
     return copy;
 }
 
+bool journal_has_old(const struct journal *j)
+{
+    return j->old.live;
+}
+
 void journal_config(struct journal *j, struct vgpu_config *cfg)
 {
     const struct shape *s = &j->old.shape;
@@ -334,7 +344,8 @@ static void store32(uint32_t *to, uint32_t val)
 void journal_discard(struct journal *j)
 {
     store32(&j->header->live, 0);
-    memset(gtt_at(j), 0, VGPU_GTT_SIZE);
+    if (!j->gtt_dropped)
+        memset(gtt_at(j), 0, VGPU_GTT_SIZE);
     j->old.live = 0;
     j->again.waits = 0;
 }
@@ -362,6 +373,24 @@ int journal_server(const struct journal *j)
 void journal_set_server(struct journal *j, int id)
 {
     store32((uint32_t *)&j->header->server, (uint32_t)id);
+}
+
+uint64_t journal_gtt_gfn(const struct journal *j)
+{
+    return __atomic_load_n(&j->header->gtt_gfn, __ATOMIC_RELAXED);
+}
+
+void journal_set_gtt_gfn(struct journal *j, uint64_t gfn)
+{
+    __atomic_store_n(&j->header->gtt_gfn, gfn, __ATOMIC_SEQ_CST);
+}
+
+void journal_drop_gtt(struct journal *j)
+{
+    /* Where the file system cannot, the memory is wasted, and that is all. */
+    if (madvise(gtt_at(j), VGPU_GTT_SIZE, MADV_REMOVE))
+        gt_debug("state file %s keeps its unused part: %s", j->path, strerror(errno));
+    j->gtt_dropped = true;
 }
 
 /* ---- accesses */

@@ -6,7 +6,7 @@
  *   header    what the file is, whose device it is, the device's shape, the ioreq server, the access in progress
  *   slot A, B two device states (vgpu_state_size); one is live. Another process builds its device in the other one and
  *             then switches with one store, so being killed in the middle of that loses nothing either
- *   GTT       VGPU_GTT_SIZE, shared by both
+ *   GTT       VGPU_GTT_SIZE, shared by both; or it lies in pages of the guest, and the header says where
  * Every byte of it may have been written by a guest that took the killed process over: nothing is used unchecked.
  *
  * How a session uses it, in this order:
@@ -78,6 +78,8 @@ int journal_open(struct journal **out, const char *path, const struct journal_id
 /* Private copy of the state that an earlier process left, to be freed; NULL: there is none (or no memory for it: then
  * it is discarded). */
 void *journal_old_state(struct journal *j);
+/* True: an earlier process left a device, which was neither taken up (journal_commit) nor discarded. */
+bool journal_has_old(const struct journal *j);
 /* Sets cfg->state (empty) and cfg->gtt; when there is an earlier device also what shaped it: pvinfo, mappable_mb, heads
  * and modes. */
 void journal_config(struct journal *j, struct vgpu_config *cfg);
@@ -89,6 +91,13 @@ void journal_commit(struct journal *j, const struct vgpu_config *cfg);
 /* Id of the ioreq server, -1: none. */
 int journal_server(const struct journal *j);
 void journal_set_server(struct journal *j, int id);
+
+/* Guest page number of the first of the pages that the GTT lies in, as last set; 0: in the file. Any value below 2^40.
+ */
+uint64_t journal_gtt_gfn(const struct journal *j);
+void journal_set_gtt_gfn(struct journal *j, uint64_t gfn);
+/* The GTT does not lie in the file: its part there takes no memory from now on and is not to be touched. */
+void journal_drop_gtt(struct journal *j);
 
 /* ---- trap thread; see above */
 /* True: the access has been carried out by the killed process, and a->data is its result. */

@@ -37,6 +37,7 @@ enum {
     OPT_RUN_DIR,
     OPT_NO_PVINFO,
     OPT_TRAP_GTT,
+    OPT_LEAVE_MEMORY,
     OPT_MAPPABLE,
     OPT_BUSY_POLL,
     OPT_WRITE_ROM,
@@ -64,6 +65,8 @@ static const struct argp_option option_rows[] = {
     {"run-dir", OPT_RUN_DIR, "DIR", 0, "Directory of the control socket (default $GTMUX_RUN_DIR, or /run/gtmux)", 3},
     {"no-pvinfo", OPT_NO_PVINFO, NULL, 0, "Do not tell the guest that it runs on a vGPU", 4},
     {"trap-gtt", OPT_TRAP_GTT, NULL, 0, "Trap GTT stores instead of mapping the GTT into the guest", 4},
+    {"leave-memory", OPT_LEAVE_MEMORY, "MIB", 0,
+     "Xen: leave so much of the memory that the guest may still have to a QEMU that starts later", 4},
     {"mappable", OPT_MAPPABLE, "MIB", 0, "CPU window of the aperture that the guest is given, 0 to 256", 4},
     {"busy-poll", OPT_BUSY_POLL, "US", 0, "Poll so long for the next message before sleeping; 0: never (default 50)",
      4},
@@ -181,6 +184,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case OPT_TRAP_GTT:
         o->map_gtt = false;
+        break;
+    case OPT_LEAVE_MEMORY:
+        o->leave_mb = parse_number(state, "leave-memory", arg, 4096);
         break;
     case OPT_MAPPABLE:
         o->mappable_mb = parse_number(state, "mappable", arg, 256);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "mediator/control.h"
@@ -101,21 +100,6 @@ int session_fail(char *err, size_t errsz, const char *what, int code)
     return code;
 }
 
-static int open_gtt(struct session *s, char *err, size_t errsz)
-{
-    if (!s->opt.map_gtt || s->opt.record || s->journal)
-        return 0;
-    s->gtt_fd = memfd_create("gtmux-gtt", MFD_CLOEXEC);
-    if (s->gtt_fd < 0 || ftruncate(s->gtt_fd, VGPU_GTT_SIZE))
-        return session_fail(err, errsz, "cannot make the memory of the GTT (memfd)", -errno);
-    s->gtt = mmap(NULL, VGPU_GTT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, s->gtt_fd, 0);
-    if (s->gtt == MAP_FAILED) {
-        s->gtt = NULL;
-        return session_fail(err, errsz, "cannot map the memory of the GTT", -errno);
-    }
-    return 0;
-}
-
 /* How the device is built, unless a journal has one to go on with. */
 static void device_config(struct session *s)
 {
@@ -129,12 +113,19 @@ static void device_config(struct session *s)
     memcpy(cfg->modes, s->opt.mode, sizeof(cfg->modes));
 }
 
+static void journaled_config(struct session *s)
+{
+    journal_config(s->journal, &s->device);
+    if (s->gtt)
+        s->device.gtt = s->gtt;
+}
+
 /* Goes on with the device of a killed predecessor, or makes a new one. */
 static int open_journaled_gate(struct session *s, const struct gate_host *host, char *err, size_t errsz)
 {
     int rc = -ESTALE;
 
-    journal_config(s->journal, &s->device);
+    journaled_config(s);
     void *old = journal_old_state(s->journal);
     if (old) {
         rc = gate_adopt(&s->gate, &s->device, host, old, err, errsz);
@@ -142,7 +133,9 @@ static int open_journaled_gate(struct session *s, const struct gate_host *host, 
         if (rc == -ESTALE) {
             gt_warn("the device of the last gtmux-dm cannot be continued: %s; the guest gets a new one", err);
             journal_discard(s->journal);
-            journal_config(s->journal, &s->device);
+            journaled_config(s);
+            if (s->gtt)
+                memset(s->gtt, 0, VGPU_GTT_SIZE);
         }
     }
     s->adopted = !rc;
@@ -187,7 +180,7 @@ static int open_all(struct session *s, char *err, size_t errsz)
     s->workers = workers_create();
     if (!s->workers)
         return session_fail(err, errsz, "cannot prepare the engine threads", -ENOMEM);
-    if ((rc = open_journal(s, err, errsz)) || (rc = open_gtt(s, err, errsz)))
+    if ((rc = open_journal(s, err, errsz)) || (rc = session_open_gtt(s, err, errsz)))
         return rc;
     device_config(s);
     if ((rc = open_gate(s, err, errsz)))
@@ -324,10 +317,7 @@ void session_close(struct session *s)
     journal_close(s->journal, true);
     if (s->backend)
         s->backend->ops->destroy(s->backend);
-    if (s->gtt)
-        munmap(s->gtt, VGPU_GTT_SIZE);
-    if (s->gtt_fd >= 0)
-        close(s->gtt_fd);
+    session_close_gtt(s);
     if (s->stop_fd >= 0)
         close(s->stop_fd);
     free(s);

@@ -35,6 +35,7 @@ struct session_options {
      * answer of each trapped write, which i915 relies on: it takes the aperture for coherent (has_coherent_ggtt) and
      * reads an object's memory right after a write through it. To a device without a mapping QEMU posts writes. */
     bool map_gtt;
+    unsigned leave_mb;     /* Xen: memory that the guest may still have and that the GTT is not to take, MiB */
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
     unsigned busy_poll_us; /* 0: sleep at once */
 };

@@ -24,8 +24,9 @@ struct session {
     struct control *control;
     int stop_fd; /* eventfd, for transports that are polled */
     atomic_bool stopping;
-    int gtt_fd; /* memfd behind the GTT half of BAR0, or -1 */
-    void *gtt;
+    void *gtt;  /* behind the GTT half of BAR0: the guest reaches it without traps. NULL: it traps */
+    int gtt_fd; /* vfio-user: its memfd, or -1 */
+    struct ioreq_xen_backing *backing; /* Xen: what it is made of, or NULL */
     uint8_t rom[VGPU_ROM_SIZE];
     uint64_t start_ns;
     atomic_bool connected;
@@ -37,6 +38,10 @@ struct session {
 
 /* Writes "WHAT: reason" to err; returns code. */
 int session_fail(char *err, size_t errsz, const char *what, int code);
+/* session_gtt.c: decides whether GTT accesses trap, and gets the memory if not; after the journal is open. 0 or -errno
+ * with a message. */
+int session_open_gtt(struct session *s, char *err, size_t errsz);
+void session_close_gtt(struct session *s);
 /* session_transport.c: opens the transport that the options name, with the device's regions. The guest can speak when
  * it returns. 0 or -errno with a message. */
 int session_open_transport(struct session *s, char *err, size_t errsz);

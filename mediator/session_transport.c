@@ -44,6 +44,11 @@ static void on_answered(void *ctx)
         journal_access_answered(s->journal);
 }
 
+static void on_backing_moved(void *ctx, uint64_t gfn)
+{
+    journal_set_gtt_gfn(((struct session *)ctx)->journal, gfn);
+}
+
 static void on_reset(void *ctx)
 {
     gate_reset(((struct session *)ctx)->gate);
@@ -110,13 +115,16 @@ int session_open_transport(struct session *s, char *err, size_t errsz)
             .size = rows[i].size, .readable = true, .writable = rows[i].writable, .mmap_fd = -1};
     }
     if (s->gtt) {
-        cfg.region[IOREQ_BAR0].mmap_fd = s->gtt_fd;
+        cfg.region[IOREQ_BAR0].mmap_fd = s->gtt_fd; /* -1: not by the client, but by Xen */
         cfg.region[IOREQ_BAR0].mmap_off = VGPU_GTT_OFFSET;
         cfg.region[IOREQ_BAR0].mmap_size = VGPU_GTT_SIZE;
     }
     if (s->opt.xen_domid >= 0) {
-        struct ioreq_xen_options xen = {
-            .domid = (unsigned)s->opt.xen_domid, .slot = XEN_SLOT_NUMBER, .adopt = s->adopt_server};
+        struct ioreq_xen_options xen = {.domid = (unsigned)s->opt.xen_domid,
+                                        .slot = XEN_SLOT_NUMBER,
+                                        .adopt = s->adopt_server,
+                                        .backing = s->backing,
+                                        .backing_moved = on_backing_moved};
         return ioreq_xen_open(&s->transport, &cfg, &xen, err, errsz);
     }
     struct ioreq_vfio_user_options vfio_user = {.path = s->opt.vfio_user};

@@ -9,7 +9,8 @@
  *   4 interrupts     bit 0 an edge, bit 1 the level of the line
  *   5 failure        a library call, and with which error it fails from now on
  *   6 memory         control, address (4): the device reads, writes, swaps
- *   7 others         kill and adopt, invalidate, the end of the domain, a call of wake, a bare event
+ *   7 others         kill and adopt (4: with pages behind BAR0 from now on, or without), invalidate, the end of the
+ *                    domain, a call of wake, a page behind BAR0 that comes or goes (2 bytes), a bare event
  *
  * control: bit 0 read, bits 2:1 log2 of the size, bit 3 backwards, bit 4 data is a pointer, bit 5 the vCPU, bits 7:6
  * the region.
@@ -37,6 +38,9 @@ struct run {
     size_t size;
     struct ioreq_transport *t;
     struct ioreq_config cfg;
+    struct ioreq_xen_backing *backing;
+    uint64_t noted; /* where it is, as a journal would know */
+    bool backed;
     unsigned id;
     uint8_t config[256];
     bool in_bracket, in_access, ended;
@@ -159,10 +163,36 @@ static const struct ioreq_events events = {
 
 /* ---- steps */
 
+static void on_moved(void *ctx, uint64_t gfn)
+{
+    struct run *r = ctx;
+
+    if (!fake_xen.killing) /* a killed process notes nothing */
+        r->noted = gfn;
+}
+
+static void open_backing(struct run *r)
+{
+    char err[256] = "";
+    bool kept;
+
+    fake_xen.restricted = -1;
+    if (ioreq_xen_backing_open(&r->backing, FAKE_DOMID, r->noted, 0, err, sizeof(err))) {
+        check(err[0] && !r->backing, "no message");
+        return;
+    }
+    memset(ioreq_xen_backing_memory(r->backing, &kept), 0x5a, 8 << 20);
+    r->noted = ioreq_xen_backing_gfn(r->backing);
+}
+
 static bool open_transport(struct run *r, int adopt)
 {
-    const struct ioreq_xen_options opt = {.domid = FAKE_DOMID, .slot = SLOT, .adopt = adopt};
     char err[256] = "";
+
+    if (r->backed)
+        open_backing(r);
+    const struct ioreq_xen_options opt = {
+        .domid = FAKE_DOMID, .slot = SLOT, .adopt = adopt, .backing = r->backing, .backing_moved = on_moved};
 
     if (ioreq_xen_open(&r->t, &r->cfg, &opt, err, sizeof(err))) {
         check(err[0], "no message");
@@ -293,11 +323,25 @@ static void kill_and_adopt(struct run *r)
     fake_xen_kill_begin();
     r->t = NULL;
     t->ops->close(t);
+    ioreq_xen_backing_close(r->backing);
+    r->backing = NULL;
     fake_xen_kill_end();
     if (open_transport(r, (int)r->id))
         dispatch(r);
     else
         r->ended = true;
+}
+
+static void step_page(struct run *r)
+{
+    uint64_t gfn = (place(r, IOREQ_BAR0) >> 12) + 2048 + take(r, 2) % 2048;
+
+    if (gfn >= FAKE_GFNS)
+        return;
+    if (fake_xen_page(gfn))
+        fake_xen_drop_page(gfn);
+    else if (fake_xen.pages < FAKE_FRAMES && gfn >= FAKE_PAGES)
+        fake_xen_add_page(gfn);
 }
 
 static void step_other(struct run *r)
@@ -310,7 +354,7 @@ static void step_other(struct run *r)
         break;
     case 1:
         send(r, 0, &s);
-        check(r->ended || fake_xen.maps == 0, "memory is still mapped");
+        check(r->ended || fake_xen.maps == (r->backing != NULL), "memory is still mapped");
         break;
     case 2:
         fake_xen_kill_domain();
@@ -320,6 +364,13 @@ static void step_other(struct run *r)
     case 3:
         r->t->ops->wake(r->t);
         dispatch(r);
+        break;
+    case 4:
+        r->backed = !r->backed;
+        kill_and_adopt(r);
+        break;
+    case 5:
+        step_page(r);
         break;
     default:
         fake_xen_fire(r->id, 0);
@@ -398,6 +449,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     r.cfg.ctx = &r;
     r.cfg.region[IOREQ_BAR0].size = 16 << 20;
+    r.cfg.region[IOREQ_BAR0].mmap_off = r.cfg.region[IOREQ_BAR0].mmap_size = 8 << 20;
     r.cfg.region[IOREQ_BAR2].size = 256 << 20;
     r.cfg.region[IOREQ_BAR4].size = 64;
     r.cfg.region[IOREQ_ROM].size = 8192;
@@ -411,6 +463,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(fake_xen.fail, 0, sizeof(fake_xen.fail));
     if (r.t)
         r.t->ops->close(r.t);
+    ioreq_xen_backing_close(r.backing);
     fake_xen_stop(); /* finds mappings and handles that are left */
     return 0;
 }

@@ -14,9 +14,9 @@ PLAIN = {
 }
 # Of these, what any user's configuration would have; docs/xen.md says what to add.
 USERS = {k: v for k, v in PLAIN.items() if k not in ("vga", "xen_platform_pci", "device_model_args_hvm")}
-# What docs/xen.md tells users to add for a vGPU.
-GPU = {"vga": "none", "device_model_version": "qemu-xen", "device_model_override": "/usr/local/libexec/gtmux/dm-wrapper",
-       "xen_platform_pci": None, "device_model_args_hvm": None}
+# What docs/xen.md tells users to add for a vGPU. With a VGA of QEMU's beside it videoram is 24.
+GPU = {"vga": "none", "videoram": 8, "device_model_version": "qemu-xen", "xen_platform_pci": None,
+       "device_model_override": "/usr/local/libexec/gtmux/dm-wrapper", "device_model_args_hvm": None}
 # The emulated serial port costs milliseconds a character, hvc0 (Xen's PV console) next to nothing.
 WORDS = "console=hvc0 panic=-1 mitigations=off tsc=reliable"
 LISTS = ("device_model_args_hvm", "disk")  # further elements are added

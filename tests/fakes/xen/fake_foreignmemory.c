@@ -38,7 +38,7 @@ static int page_error(uint32_t dom, xen_pfn_t gfn)
 {
     if (!f->domain || dom != FAKE_DOMID)
         return -ESRCH;
-    return gfn >= FAKE_PAGES || f->hole[gfn] ? -EINVAL : 0;
+    return fake_frame(gfn) < 0 ? -EINVAL : 0;
 }
 
 /* Maps what can be; neighbours by one call, or a chunk would take half a thousand. */
@@ -48,14 +48,15 @@ static void map_pages(uint8_t *at, uint32_t dom, size_t pages, const xen_pfn_t a
         int code = page_error(dom, arr[i]);
 
         n = 1;
-        while (i + n < pages && arr[i + n] == arr[i] + n && page_error(dom, arr[i + n]) == code)
+        while (i + n < pages && page_error(dom, arr[i + n]) == code &&
+               (code || fake_frame(arr[i + n]) == fake_frame(arr[i]) + (int)n))
             n++;
         for (size_t k = 0; k < n; k++)
             err[i + k] = code;
         if (code)
             continue;
         f->pages_mapped += (unsigned)n;
-        void *p = mmap(at + i * PAGE, n * PAGE, prot, MAP_SHARED | MAP_FIXED, f->ram, (off_t)(arr[i] * PAGE));
+        void *p = mmap(at + i * PAGE, n * PAGE, prot, MAP_SHARED | MAP_FIXED, f->ram, (off_t)fake_frame(arr[i]) * PAGE);
         fake_require(p != MAP_FAILED, "mmap");
     }
 }

@@ -20,6 +20,9 @@ void fake_require(bool ok, const char *what);
 int fake_fail(int code);
 /* Counts a call; nonzero: it is to fail, errno is set. */
 int fake_told_to_fail(enum fake_call c);
+/* fake_memory.c: an empty memory map; the frame behind a gfn, -1: none. */
+void fake_memory_start(void);
+int fake_frame(uint64_t gfn);
 /* The checks of every dm_op; 0, or -1 with errno set. */
 int fake_dm_op(enum fake_call c, domid_t domid);
 /* NULL: there is none, errno is set. */

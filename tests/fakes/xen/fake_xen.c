@@ -66,19 +66,21 @@ void fake_xen_start(void)
         .domain = true, .hvm = true, .privileged = true, .vcpus = 2, .evtchn = {-1, -1}, .restricted = -1, .intx = -1};
     pthread_mutex_init(&f->lock, NULL);
     f->ram = memfd_create("fake-domain", MFD_CLOEXEC);
-    fake_require(f->ram >= 0 && !ftruncate(f->ram, (off_t)FAKE_PAGES * PAGE), "no memory");
-    f->ram_ptr = mmap(NULL, (size_t)FAKE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, f->ram, 0);
+    fake_require(f->ram >= 0 && !ftruncate(f->ram, (off_t)FAKE_FRAMES * PAGE), "no memory");
+    f->ram_ptr = mmap(NULL, (size_t)FAKE_FRAMES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, f->ram, 0);
     fake_require(f->ram_ptr != MAP_FAILED, "no memory");
+    fake_memory_start();
 }
 
 void fake_xen_stop(void)
 {
     fake_require(!f->maps, "guest memory is still mapped: the domain would stay a zombie");
     fake_require(!f->resources, "an ioreq page is still mapped: the domain would stay a zombie");
-    fake_require(!f->dm_handles && !f->fm_handles && f->evtchn[0] < 0, "a library handle is still open");
+    fake_require(!f->dm_handles && !f->fm_handles && !f->call_handles && f->evtchn[0] < 0,
+                 "a library handle is still open");
     for (unsigned i = 0; i < FAKE_SERVERS; i++)
         free(f->server[i].page);
-    munmap(f->ram_ptr, (size_t)FAKE_PAGES * PAGE);
+    munmap(f->ram_ptr, (size_t)FAKE_FRAMES * PAGE);
     close(f->ram);
     pthread_mutex_destroy(&f->lock);
 }

@@ -1,11 +1,11 @@
 /*
  * A fake of Xen and its libraries, for programs that run without Xen: linked into a test, its functions stand before
- * those of libxendevicemodel, libxenforeignmemory, libxenevtchn and libxentoolcore. It behaves as those and the
- * hypervisor below do as far as the transport can tell; the return codes are from xen/common/ioreq.c,
+ * those of libxendevicemodel, libxenforeignmemory, libxenevtchn, libxencall and libxentoolcore. It behaves as those and
+ * the hypervisor below do as far as the transport can tell; the return codes are from xen/common/ioreq.c,
  * xen/arch/x86/hvm/dm.c, Linux' drivers/xen/privcmd.c and evtchn.c.
  *
- * One domain, whose memory is the first FAKE_PAGES gfns but for the holes that a test makes. A page of it that was not
- * mapped properly faults when it is touched, as a real one does.
+ * One domain, whose memory is the first FAKE_PAGES gfns but for the holes that a test makes, and what is populated. A
+ * page of it that was not mapped properly faults when it is touched, as a real one does.
  */
 #ifndef GTMUX_TESTS_FAKE_XEN_H
 #define GTMUX_TESTS_FAKE_XEN_H
@@ -42,8 +42,17 @@ enum fake_call {
     FAKE_NOTIFY,
     FAKE_MAP_PAGES,
     FAKE_RESTRICT,
+    FAKE_RELOCATE,
+    FAKE_CALL_OPEN,
+    FAKE_POPULATE,
+    FAKE_DECREASE,
+    FAKE_COUNT,
     FAKE_CALLS
 };
+
+#define FAKE_EXTRA  4096u /* frames that the domain can get beside its memory */
+#define FAKE_FRAMES (FAKE_PAGES + FAKE_EXTRA)
+#define FAKE_GFNS   0x100000u /* of a domain; 4 GiB */
 
 struct fake_range {
     unsigned type; /* XEN_DMOP_IO_RANGE_* */
@@ -78,12 +87,15 @@ struct fake_xen {
     struct fake_port port[FAKE_PORTS]; /* 0 is none */
     unsigned busy_binds;               /* so many bindings find that the other end is bound still */
     int evtchn[2];                     /* the transport's end of /dev/xen/evtchn, and ours; -1: not open */
-    unsigned dm_handles, fm_handles;
+    unsigned dm_handles, fm_handles, call_handles;
     int restricted; /* domid, or -1 */
     /* memory */
     int ram;          /* memfd */
     uint8_t *ram_ptr; /* all of it, for the test */
     bool hole[FAKE_PAGES];
+    unsigned pages, max_pages; /* that the domain has, and may have */
+    bool frame_used[FAKE_FRAMES];
+    unsigned relocate_stop;                   /* 0, or at which page of a call relocation fails, from 1 */
     unsigned maps;                            /* mappings of memory that are alive */
     unsigned pages_mapped;                    /* in all, ever */
     unsigned resources;                       /* mappings of ioreq pages that are alive */
@@ -127,6 +139,11 @@ void fake_xen_collect(void);
 bool fake_xen_readable(void);
 /* Ports that are masked. */
 unsigned fake_xen_masked(void);
+/* The page behind a gfn, as the guest's accesses find it; NULL: they trap. */
+uint8_t *fake_xen_page(uint64_t gfn);
+/* The guest gives a page back, or puts one of its own at a gfn. */
+void fake_xen_drop_page(uint64_t gfn);
+void fake_xen_add_page(uint64_t gfn);
 /* The domain ends: its servers are destroyed, dm_ops answer ESRCH. */
 void fake_xen_kill_domain(void);
 
