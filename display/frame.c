@@ -64,6 +64,19 @@ void frame_unref(struct frames *fs, struct frame *f)
         frame_free(fs, f);
 }
 
+void frames_forget_shared(struct frames *fs)
+{
+    for (unsigned i = 0; i < FRAMES_MAX; i++) {
+        struct frame *f = &fs->slot[i];
+
+        if (!f->id || f->kind != FRAME_SHARED)
+            continue;
+        f->stale = true;
+        if (!f->refs)
+            frame_free(fs, f);
+    }
+}
+
 void frames_trim(struct frames *fs)
 {
     for (unsigned i = 0; i < FRAMES_MAX; i++)
@@ -291,10 +304,9 @@ static struct frame *copy_frame(struct frames *fs, enum frame_kind kind, uint32_
     return new_copy(fs, kind, &image);
 }
 
-struct frame *frames_plane(struct frames *fs, const struct vgpu_surface *s, bool opaque, bool copy, uint32_t *x,
-                           uint32_t *y)
+struct frame *frames_share(struct frames *fs, const struct vgpu_surface *s, bool opaque, uint32_t *x, uint32_t *y)
 {
-    struct frame_key k = {
+    const struct frame_key k = {
         .ggtt = s->ggtt,
         .stride = s->stride_bytes,
         .width = s->src_x + s->width,
@@ -302,13 +314,18 @@ struct frame *frames_plane(struct frames *fs, const struct vgpu_surface *s, bool
         .format = opaque ? without_alpha(s->format) : s->format,
         .tiling = s->tiling,
     };
-    struct frame *f = shared_frame(fs, &k);
 
-    *x = f ? s->src_x : 0;
-    *y = f ? s->src_y : 0;
-    if (f || !copy)
-        return f;
-    f = copy_frame(fs, FRAME_COPIED, display_fourcc(k.format), s->width, s->height, vgpu_format_cpp(s->format));
+    *x = s->src_x;
+    *y = s->src_y;
+    return shared_frame(fs, &k);
+}
+
+struct frame *frames_copy(struct frames *fs, const struct vgpu_surface *s, bool opaque)
+{
+    const enum vgpu_format format = opaque ? without_alpha(s->format) : s->format;
+    struct frame *f =
+        copy_frame(fs, FRAME_COPIED, display_fourcc(format), s->width, s->height, vgpu_format_cpp(format));
+
     if (f)
         frame_fill_plane(fs, f, s);
     return f;

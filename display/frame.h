@@ -109,12 +109,15 @@ struct frames {
 int frames_init(struct frames *fs, const struct display_host *host, const struct udmabuf *u);
 void frames_release(struct frames *fs); /* all references are given up */
 
-/* A frame of one plane, which vgpu_surface_valid holds for and which display_fourcc knows: shared, or if that is not
- * possible and `copy` is set, a new copy of its visible part. opaque: show it without its alpha channel. A reference is
- * the caller's. NULL: not possible. *x and *y: where the visible part starts in the frame. */
-struct frame *frames_plane(struct frames *fs, const struct vgpu_surface *s, bool opaque, bool copy, uint32_t *x,
-                           uint32_t *y);
-/* A new composed frame of all planes. As frames_plane. */
+/*
+ * Both: of one plane, which vgpu_surface_valid holds for and whose format display_fourcc knows. opaque: to be shown
+ * without its alpha channel. A reference is the caller's. NULL: not possible.
+ */
+/* A shared frame, found or made. *x and *y: where the visible part starts in it. */
+struct frame *frames_share(struct frames *fs, const struct vgpu_surface *s, bool opaque, uint32_t *x, uint32_t *y);
+/* A new copy of the visible part. */
+struct frame *frames_copy(struct frames *fs, const struct vgpu_surface *s, bool opaque);
+/* A new composed frame of all planes. As frames_copy. */
 struct frame *frames_compose(struct frames *fs, const struct vgpu_scanout *s);
 
 /* Rows of a frame that differ from what the guest has now; first == end: none. */
@@ -127,6 +130,8 @@ void frames_refresh_composed(struct frames *fs, struct frame *f, const struct vg
 
 void frame_ref(struct frame *f);
 void frame_unref(struct frames *fs, struct frame *f); /* NULL is fine */
+/* The guest's memory map has changed: no shared frame is found again. */
+void frames_forget_shared(struct frames *fs);
 /* Frees all frames without references. */
 void frames_trim(struct frames *fs);
 

@@ -6,8 +6,9 @@
 static struct frame *plane(const struct vgpu_surface *s)
 {
     uint32_t x, y;
+    struct frame *f = frames_share(&ff.fs, s, true, &x, &y);
 
-    return frames_plane(&ff.fs, s, true, true, &x, &y);
+    return f ? f : frames_copy(&ff.fs, s, true);
 }
 
 static void check_pixels(const struct frame *f, const struct vgpu_surface *s)
@@ -104,7 +105,7 @@ static void a_tiled_surface_is_shared_in_whole_tiles(void **state)
     s.src_x = 128;
     s.src_y = 5;
     s.stride_bytes = 4096;
-    struct frame *f = frames_plane(&ff.fs, &s, true, false, &x, &y);
+    struct frame *f = frames_share(&ff.fs, &s, true, &x, &y);
 
     assert_int_equal(x, 128);
     assert_int_equal(y, 5);
@@ -128,11 +129,9 @@ static void what_cannot_be_shared_is_copied(void **state)
         s.src_x = 40;
         s.src_y = 70;
         s.stride_bytes = 4096;
-        assert_null(frames_plane(&ff.fs, &s, true, false, &x, &y));
-        struct frame *f = frames_plane(&ff.fs, &s, true, true, &x, &y);
+        assert_null(frames_share(&ff.fs, &s, true, &x, &y));
+        struct frame *f = frames_copy(&ff.fs, &s, true);
 
-        assert_int_equal(x, 0);
-        assert_int_equal(y, 0);
         assert_true(f->image.modifier == 0);
         check_pixels(f, &s);
         frame_unref(&ff.fs, f);
@@ -216,7 +215,8 @@ static void slots_and_memory_are_bounded(void **state)
         assert_non_null(f[i]);
     }
     s.ggtt += 16 * DISPLAY_PAGE;
-    assert_null(frames_plane(&ff.fs, &s, true, true, &x, &y));
+    assert_null(frames_share(&ff.fs, &s, true, &x, &y));
+    assert_null(frames_copy(&ff.fs, &s, true));
     frame_unref(&ff.fs, f[5]);
     uint32_t old = f[5]->id;
 
