@@ -11,7 +11,7 @@
 #define CHECK_EVERY_NS   UINT64_C(500000000)   /* for GGTT entries that were stored without a trap or a flip */
 #define RETRY_NS         UINT64_C(100000000)   /* after a picture for which there was no memory */
 #define ATTACH_NS        UINT64_C(2000000000)  /* time to say what is wanted */
-#define ANSWER_NS        UINT64_C(10000000000) /* time to show a flip */
+#define ANSWER_NS        UINT64_C(30000000000) /* time to show a flip */
 
 struct cursor {
     struct frame *frame; /* NULL: none */
