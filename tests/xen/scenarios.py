@@ -280,7 +280,8 @@ def rounds(host, checks, initrds):
 
 @scenario("QEMU's VGA is the boot display, i915 takes over on ours")
 def boot_display(host, checks, initrds):
-    with make(host, initrds, "g1", ("xt_show,3",), gpu="mode=640x480", config={"vga": "stdvga"}) as guest:
+    with make(host, initrds, "g1", ("xt_show,3",), gpu="mode=640x480",
+              config={"vga": "stdvga", "videoram": 24}) as guest:
         guest.create()
         show(host, checks, guest, 3)
         log = guest.log()
