@@ -27,13 +27,13 @@ enum clip_plane {
 
 struct clip_job {
     const struct raster_clip_state *cs;
-    const float *limit;      /* x min, max, y min, max */
+    const float *limit; /* x min, max, y min, max */
     const float (*dist)[8];
 };
 
 static float user_distance(const struct clip_job *j, const struct raster_vertex *v, unsigned i)
 {
-    const float (*d)[8] = j->dist;
+    const float(*d)[8] = j->dist;
 
     return d[0][i] + v->b1 * (d[1][i] - d[0][i]) + v->b2 * (d[2][i] - d[0][i]);
 }

@@ -6,8 +6,16 @@
 #include "vgpu/base/bits.h"
 
 /* 3D_Stencil_Operation of genxml. */
-enum { STENCIL_KEEP, STENCIL_ZERO, STENCIL_REPLACE, STENCIL_INCR_SAT, STENCIL_DECR_SAT, STENCIL_INCR, STENCIL_DECR,
-       STENCIL_INVERT };
+enum {
+    STENCIL_KEEP,
+    STENCIL_ZERO,
+    STENCIL_REPLACE,
+    STENCIL_INCR_SAT,
+    STENCIL_DECR_SAT,
+    STENCIL_INCR,
+    STENCIL_DECR,
+    STENCIL_INVERT
+};
 
 bool depth_compare(unsigned func, uint32_t a, uint32_t b)
 {
@@ -86,11 +94,11 @@ static bool in_surface(const struct soft_surface *s, uint32_t layer, uint32_t x,
 {
     unsigned level = s->levels ? s->levels - 1u : 0;
 
-    return layer < s->layers && x < soft_surface_width(s, level) && y < soft_surface_height(s, level);
+    return layer < s->view_layers && x < soft_surface_width(s, level) && y < soft_surface_height(s, level);
 }
 
-/* In Y tiles two rows of a pair are 16 bytes apart, in W tiles the four bytes of a quad are one after the other (PRM SKL
- * vol 5, "Tiling"). */
+/* In Y tiles two rows of a pair are 16 bytes apart, in W tiles the four bytes of a quad are one after the other (PRM
+ * SKL vol 5, "Tiling"). */
 static void single_sample(const struct soft_surface *s, uint64_t base, struct quad_address *a)
 {
     unsigned bytes = s->tiling == SOFT_TILE_W ? 1 : s->element_bytes, row = s->tiling == SOFT_TILE_W ? 2 : 16;
@@ -169,7 +177,7 @@ static bool test_sample(const struct depth_job *j, uint64_t depth, uint64_t sten
         depth_pass = depth_compare(ds->func, depth_order(ds->format, bits),
                                    depth_order(ds->format, load(j->m, depth, j->depth_bytes)));
     if (stencil && ds->stencil_write) {
-        new = depth_stencil_op(!stencil_pass  ? j->face->fail
+        new = depth_stencil_op(!stencil_pass ? j->face->fail
                                : !depth_pass ? j->face->depth_fail
                                              : j->face->pass,
                                old, j->ref);
@@ -208,7 +216,7 @@ static unsigned test_samples(struct depth_job *j, const struct raster_state *st,
                         clamp_depth(p, in->z[i * RASTER_SAMPLES + sample])))
             passed++;
         else
-            q->cover[i] &= (uint16_t)~(1u << sample);
+            q->cover[i] &= (uint16_t) ~(1u << sample);
     }
     return passed;
 }
@@ -235,7 +243,6 @@ void depth_interpolate(const struct raster_state *st, const struct raster_prim *
         float y = (float)q->y + (float)st->sample_y[s] / 16 - p->ref_y;
 
         for (unsigned i = 0; i < 4; i++)
-            in->z[i * RASTER_SAMPLES + s] =
-                p->z.c + p->z.dx * (x + (float)(i & 1)) + p->z.dy * (y + (float)(i >> 1));
+            in->z[i * RASTER_SAMPLES + s] = p->z.c + p->z.dx * (x + (float)(i & 1)) + p->z.dy * (y + (float)(i >> 1));
     }
 }

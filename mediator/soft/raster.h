@@ -109,8 +109,8 @@ struct raster_pixel_state {
     bool fast_clear;
     bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one, alpha_to_coverage_off;
     bool computes_depth, computes_stencil, per_sample, source_depth, source_w, vector_mask, attributes;
-    uint8_t depth_mode; /* PS_EXTRA.PixelShaderComputedDepthMode */
-    uint8_t coverage;   /* enum raster_coverage */
+    uint8_t depth_mode;      /* PS_EXTRA.PixelShaderComputedDepthMode */
+    uint8_t coverage;        /* enum raster_coverage */
     uint8_t position_offset; /* 3DSTATE_PS.PositionXYOffsetSelect */
     uint8_t barycentrics;    /* 3DSTATE_WM.BarycentricInterpolationMode */
     uint8_t depth_position;  /* 3DSTATE_WM.PositionZWInterpolationMode */
@@ -133,7 +133,7 @@ struct raster_state {
     unsigned samples; /* 1, 2, 4, 8, 16 */
     uint16_t sample_mask;
     uint8_t sample_x[RASTER_SAMPLES], sample_y[RASTER_SAMPLES]; /* 1/16 pixel */
-    int32_t pixel_offset;                                      /* sub: 128 when pixels are meant by their centre */
+    int32_t pixel_offset;                                       /* sub: 128 when pixels are meant by their centre */
     struct raster_clip_state clip;
     struct raster_viewport viewport[RASTER_VIEWPORTS];
     bool viewport_transform, statistics;
@@ -184,8 +184,8 @@ struct raster_prim {
     bool back, perspective, smooth, stippled, polygon;
     uint8_t viewport;
     uint16_t layer;
-    uint8_t topology; /* of the thread header */
-    float ref_x, ref_y;         /* pixels: reference point of the planes */
+    uint8_t topology;                       /* of the thread header */
+    float ref_x, ref_y;                     /* pixels: reference point of the planes */
     struct raster_plane z, q, u, v, l1, l2; /* q = 1/w, u, v = perspective barycentrics times q, l1, l2 linear ones */
     float depth_min, depth_max;
     float smooth_ax, smooth_ay, smooth_half, smooth_length; /* unit direction of an AA line, half its width */
@@ -233,10 +233,10 @@ struct soft_raster {
     struct raster_prim *prim;
     float (*setup)[16];
     struct raster_entry *entry;
-    struct raster_tile *tile;     /* RASTER_TILES_SIDE squared */
-    uint32_t *used;               /* tiles that have primitives */
+    struct raster_tile *tile;      /* RASTER_TILES_SIDE squared */
+    uint32_t *used;                /* tiles that have primitives */
     struct raster_worker **worker; /* of the pool */
-    uint32_t line_counter;        /* line stipple: pixels since the last reset */
+    uint32_t line_counter;         /* line stipple: pixels since the last reset */
 };
 
 /* ---- raster_state.c */
@@ -250,20 +250,21 @@ struct raster_box raster_intersect(struct raster_box a, struct raster_box b);
 
 /* ---- clip.c */
 
-/* A vertex on its way: in clip space first, then on the screen. b: weights of the primitive's second and third vertex. */
+/* A vertex on its way: in clip space first, then on the screen. b: weights of the primitive's second and third vertex.
+ */
 struct raster_vertex {
     float x, y, z, w;
-    float b1, b2;     /* perspective barycentrics in the whole primitive */
-    float l1, l2;     /* linear ones */
-    double sx, sy;    /* screen, pixels */
-    float sz, q;      /* depth, 1/w */
-    int32_t fx, fy;   /* screen, sub */
+    float b1, b2;   /* perspective barycentrics in the whole primitive */
+    float l1, l2;   /* linear ones */
+    double sx, sy;  /* screen, pixels */
+    float sz, q;    /* depth, 1/w */
+    int32_t fx, fy; /* screen, sub */
 };
 
 #define CLIP_VERTICES 24 /* 3, and one more for each of up to 15 planes */
 
-/* Clips in place the polygon (n >= 3), line (2) or point (1) of clip-space vertices; dist: for vertex i of the primitive
- * its 8 clip distances. Returns how many vertices there are now; 0: nothing to draw. */
+/* Clips in place the polygon (n >= 3), line (2) or point (1) of clip-space vertices; dist: for vertex i of the
+ * primitive its 8 clip distances. Returns how many vertices there are now; 0: nothing to draw. */
 unsigned clip_polygon(const struct raster_clip_state *cs, const struct raster_viewport *vp,
                       struct raster_vertex v[CLIP_VERTICES], unsigned n, const float dist[3][8]);
 /* Divides by w if the state says so, applies the viewport and snaps. False: the position is no number, or too far. */
@@ -272,6 +273,7 @@ bool clip_to_screen(const struct raster_state *st, const struct raster_viewport 
 /* ---- setup.c: screen vertices -> struct raster_prim. False: nothing to draw (culled, empty). */
 bool setup_triangle(const struct raster_state *st, const struct raster_viewport *vp, const struct raster_vertex v[3],
                     struct raster_prim *p);
+bool setup_culled(const struct raster_state *st, bool back);
 /* v: three corners; the fourth is v[0] - v[1] + v[2]. */
 bool setup_rect(const struct raster_state *st, const struct raster_viewport *vp, const struct raster_vertex v[3],
                 struct raster_prim *p);
@@ -292,8 +294,10 @@ bool setup_line(const struct raster_state *st, const struct raster_viewport *vp,
                 struct raster_prim *p);
 bool setup_point(const struct raster_state *st, const struct raster_viewport *vp, const struct raster_vertex *v,
                  float width, struct raster_prim *p);
-/* AA line: how much of the pixel is covered, 0..1. */
+/* AA line or point: how much of the pixel is covered, 0..1. */
 float setup_smooth_coverage(const struct raster_prim *p, float x, float y);
+/* Pixels along the major axis, what the line stipple counter advances by. */
+uint32_t setup_line_pixels(const struct raster_vertex v[2]);
 /* Line stipple: is the pixel drawn? */
 bool setup_line_stipple(const struct raster_state *st, const struct raster_prim *p, int32_t x, int32_t y);
 

@@ -10,7 +10,7 @@ static inline __attribute__((always_inline)) uint64_t inside_body(int32_t e, int
         uint32_t bits = 0;
 
         for (unsigned i = 0; i < RASTER_BLOCK; i++)
-            bits |= (uint32_t)~(e + (int32_t)i * dx) >> 31 << i;
+            bits |= (uint32_t) ~(e + (int32_t)i * dx) >> 31 << i;
         mask |= (uint64_t)bits << (8 * row);
         e += dy;
     }

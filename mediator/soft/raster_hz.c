@@ -1,7 +1,7 @@
 /*
- * 3DSTATE_WM_HZ_OP: clears depth and stencil in a rectangle; resolves have nothing to do, because the buffers hold every
- * value themselves (docs/soft.md). Sources: PRM SKL vol 2, 3DSTATE_WM_HZ_OP; Mesa blorp, which emits it with the layer
- * as the buffer's MinimumArrayElement.
+ * 3DSTATE_WM_HZ_OP: clears depth and stencil in a rectangle; resolves have nothing to do, because the buffers hold
+ * every value themselves (docs/soft.md). Sources: PRM SKL vol 2, 3DSTATE_WM_HZ_OP; Mesa blorp, which emits it with the
+ * layer as the buffer's MinimumArrayElement.
  */
 #include <string.h>
 
@@ -52,7 +52,7 @@ static void clear(struct soft_raster *r, const struct soft_surface *s, struct ra
     struct raster_box whole = {0, 0, (int32_t)soft_surface_width(s, level), (int32_t)soft_surface_height(s, level)};
 
     j.box = raster_intersect(box, whole);
-    if (s->type == SOFT_SURF_NULL || !s->layers || j.box.x0 >= j.box.x1 || j.box.y0 >= j.box.y1)
+    if (s->type == SOFT_SURF_NULL || !s->view_layers || j.box.x0 >= j.box.x1 || j.box.y0 >= j.box.y1)
         return;
     for (unsigned i = 0; i < soft_pool_workers(r->e->pool); i++)
         soft_mem_begin(&r->e->worker[i].mem, &r->e->space);

@@ -19,7 +19,7 @@ static uint8_t last_stage_mask(const struct soft_state *s, bool cull)
     if (FIELD_GET(gs, 3DSTATE_GS, Enable))
         return (uint8_t)(cull ? FIELD_GET(gs, 3DSTATE_GS, UserClipDistanceCullTestEnableBitmask)
                               : FIELD_GET(gs, 3DSTATE_GS, UserClipDistanceClipTestEnableBitmask));
-    if (FIELD_GET(ds, 3DSTATE_DS, FunctionEnable))
+    if (FIELD_GET(ds, 3DSTATE_DS, Enable))
         return (uint8_t)(cull ? FIELD_GET(ds, 3DSTATE_DS, UserClipDistanceCullTestEnableBitmask)
                               : FIELD_GET(ds, 3DSTATE_DS, UserClipDistanceClipTestEnableBitmask));
     return (uint8_t)(cull ? FIELD_GET(vs, 3DSTATE_VS, UserClipDistanceCullTestEnableBitmask)
@@ -150,15 +150,14 @@ static void derive_viewport(struct soft_engine *e, struct raster_state *st, unsi
     }
 }
 
-/* First bit of sample 0's Y in 3DSTATE_SAMPLE_PATTERN for 1, 2, 4, 8 and 16 samples; X is 4 bits on, samples follow. The
- * second half of the 8x pattern lies before the first. */
+/* First bit of sample 0's Y in 3DSTATE_SAMPLE_PATTERN for 1, 2, 4, 8 and 16 samples; X is 4 bits on, samples follow.
+ * The second half of the 8x pattern lies before the first. */
 static uint32_t pattern_field(unsigned log2, unsigned sample)
 {
-    static const uint32_t first[5] = {F_3DSTATE_SAMPLE_PATTERN__1xSample0YOffset,
-                                      F_3DSTATE_SAMPLE_PATTERN__2xSample0YOffset,
-                                      F_3DSTATE_SAMPLE_PATTERN__4xSample0YOffset,
-                                      F_3DSTATE_SAMPLE_PATTERN__8xSample0YOffset,
-                                      F_3DSTATE_SAMPLE_PATTERN__16xSample0YOffset};
+    static const uint32_t first[5] = {
+        F_3DSTATE_SAMPLE_PATTERN__1xSample0YOffset, F_3DSTATE_SAMPLE_PATTERN__2xSample0YOffset,
+        F_3DSTATE_SAMPLE_PATTERN__4xSample0YOffset, F_3DSTATE_SAMPLE_PATTERN__8xSample0YOffset,
+        F_3DSTATE_SAMPLE_PATTERN__16xSample0YOffset};
 
     if (log2 == 3 && sample >= 4)
         return F_3DSTATE_SAMPLE_PATTERN__8xSample4YOffset + (sample - 4) * (8u << 16 | 8u);
@@ -228,7 +227,8 @@ static void derive_stipple(const struct soft_state *s, struct raster_state *st)
 }
 
 /* Sprites' and flat attributes' masks, and SF_OUTPUT_ATTRIBUTE_DETAIL for the 16 that have one. */
-static void derive_attribute(const uint32_t *sbe, const uint32_t *swiz, unsigned i, bool high, struct raster_attribute *a)
+static void derive_attribute(const uint32_t *sbe, const uint32_t *swiz, unsigned i, bool high,
+                             struct raster_attribute *a)
 {
     unsigned row = high ? i - 16 : i;
     unsigned primitive = (unsigned)FIELD_GET(sbe, 3DSTATE_SBE, PrimitiveIDOverrideAttributeSelect);

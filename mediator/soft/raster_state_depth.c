@@ -5,8 +5,7 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
 
-/* Numbers of SURFACE_FORMAT, and of tilings and alignments in RENDER_SURFACE_STATE (genxml). */
-enum { FORMAT_R32_FLOAT = 0x0d8, FORMAT_R24_UNORM_X8 = 0x0d9, FORMAT_R16_UNORM = 0x10a, FORMAT_R8_UINT = 0x143 };
+/* Tilings, alignments and storage in RENDER_SURFACE_STATE (genxml). */
 enum { TILE_MODE_W = 1, TILE_MODE_Y = 3, ALIGN_4 = 1, ALIGN_8 = 2, STORAGE_INTERLEAVED = 1 };
 
 static void put(uint32_t *dw, uint32_t f, uint64_t v)
@@ -47,9 +46,9 @@ void raster_state_buffers(const struct soft_state *s, struct raster_depth_state 
     ds->format = (uint8_t)FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, SurfaceFormat);
     describe(depth, samples, dw);
     PUT(dw, SurfaceFormat,
-        ds->format == DEPTH_D16    ? FORMAT_R16_UNORM
-        : ds->format == DEPTH_D32F ? FORMAT_R32_FLOAT
-                                   : FORMAT_R24_UNORM_X8);
+        ds->format == DEPTH_D16    ? SOFT_FORMAT_R16_UNORM
+        : ds->format == DEPTH_D32F ? SOFT_FORMAT_R32_FLOAT
+                                   : SOFT_FORMAT_R24_UNORM_X8_TYPELESS);
     PUT(dw, TileMode, TILE_MODE_Y);
     PUT(dw, SurfaceHorizontalAlignment, ds->format == DEPTH_D16 ? ALIGN_8 : ALIGN_4);
     PUT(dw, SurfaceVerticalAlignment, ALIGN_4);
@@ -60,7 +59,7 @@ void raster_state_buffers(const struct soft_state *s, struct raster_depth_state 
     if (!depth[0])
         ds->depth.type = SOFT_SURF_NULL;
     describe(depth, samples, dw);
-    PUT(dw, SurfaceFormat, FORMAT_R8_UINT);
+    PUT(dw, SurfaceFormat, SOFT_FORMAT_R8_UINT);
     PUT(dw, TileMode, TILE_MODE_W);
     PUT(dw, SurfaceHorizontalAlignment, ALIGN_8);
     PUT(dw, SurfaceVerticalAlignment, ALIGN_8);
@@ -72,7 +71,7 @@ void raster_state_buffers(const struct soft_state *s, struct raster_depth_state 
         ds->stencil.type = SOFT_SURF_NULL;
 }
 
-#define STENCIL_GET(name) (uint8_t)FIELD_GET(dw, 3DSTATE_WM_DEPTH_STENCIL, name)
+#define STENCIL_GET(name) (uint8_t) FIELD_GET(dw, 3DSTATE_WM_DEPTH_STENCIL, name)
 
 static void derive_faces(const uint32_t *dw, struct raster_depth_state *ds)
 {
@@ -109,8 +108,8 @@ void raster_state_depth(const struct soft_engine *e, struct raster_depth_state *
     has_stencil = ds->stencil.type != SOFT_SURF_NULL;
     ds->func = STENCIL_GET(DepthTestFunction);
     ds->test = STENCIL_GET(DepthTestEnable) && has_depth;
-    ds->write = STENCIL_GET(DepthBufferWriteEnable) && has_depth &&
-                FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, DepthWriteEnable);
+    ds->write =
+        STENCIL_GET(DepthBufferWriteEnable) && has_depth && FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, DepthWriteEnable);
     ds->stencil_test = STENCIL_GET(StencilTestEnable) && has_stencil;
     ds->stencil_write = STENCIL_GET(StencilBufferWriteEnable) && ds->stencil_test &&
                         FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, StencilWriteEnable);
@@ -134,8 +133,11 @@ static void derive_target(const uint32_t *dw, bool separate_alpha, struct raster
     b->alpha_func = separate_alpha ? (uint8_t)BLEND_GET(AlphaBlendFunction) : b->color_func;
     b->src_alpha = separate_alpha ? (uint8_t)BLEND_GET(SourceAlphaBlendFactor) : b->src_color;
     b->dst_alpha = separate_alpha ? (uint8_t)BLEND_GET(DestinationAlphaBlendFactor) : b->dst_color;
-    b->write_mask = (uint8_t)(!BLEND_GET(WriteDisableRed) | !BLEND_GET(WriteDisableGreen) << 1 |
-                              !BLEND_GET(WriteDisableBlue) << 2 | !BLEND_GET(WriteDisableAlpha) << 3);
+    b->write_mask = 0xf;
+    b->write_mask &= BLEND_GET(WriteDisableRed) ? 0xe : 0xf;
+    b->write_mask &= BLEND_GET(WriteDisableGreen) ? 0xd : 0xf;
+    b->write_mask &= BLEND_GET(WriteDisableBlue) ? 0xb : 0xf;
+    b->write_mask &= BLEND_GET(WriteDisableAlpha) ? 0x7 : 0xf;
 }
 
 /* Dwords of the structures: a header and an entry of 2 for each target; COLOR_CALC_STATE. */
@@ -149,8 +151,8 @@ void raster_state_blend(struct soft_engine *e, struct raster_state *st)
     uint32_t blend[BLEND_DWORDS], cc[COLOR_CALC_DWORDS];
     const uint32_t *ps = STATE(s, 3DSTATE_PS_BLEND);
 
-    st->ps.color_calc_offset = (uint32_t)FIELD_ADDRESS(STATE(s, 3DSTATE_CC_STATE_POINTERS), 3DSTATE_CC_STATE_POINTERS,
-                                                       ColorCalcStatePointer);
+    st->ps.color_calc_offset =
+        (uint32_t)FIELD_ADDRESS(STATE(s, 3DSTATE_CC_STATE_POINTERS), 3DSTATE_CC_STATE_POINTERS, ColorCalcStatePointer);
     soft_mem_read(m,
                   dynamic + FIELD_ADDRESS(STATE(s, 3DSTATE_BLEND_STATE_POINTERS), 3DSTATE_BLEND_STATE_POINTERS,
                                           BlendStatePointer),
@@ -162,7 +164,8 @@ void raster_state_blend(struct soft_engine *e, struct raster_state *st)
     st->blend_constant[1] = FIELD_FLOAT(cc, COLOR_CALC_STATE, BlendConstantColorGreen);
     st->blend_constant[2] = FIELD_FLOAT(cc, COLOR_CALC_STATE, BlendConstantColorBlue);
     st->blend_constant[3] = FIELD_FLOAT(cc, COLOR_CALC_STATE, BlendConstantColorAlpha);
-    st->ps.alpha_test = FIELD_GET(ps, 3DSTATE_PS_BLEND, AlphaTestEnable) && FIELD_GET(blend, BLEND_STATE, AlphaTestEnable);
+    st->ps.alpha_test =
+        FIELD_GET(ps, 3DSTATE_PS_BLEND, AlphaTestEnable) && FIELD_GET(blend, BLEND_STATE, AlphaTestEnable);
     st->ps.alpha_func = (uint8_t)FIELD_GET(blend, BLEND_STATE, AlphaTestFunction);
     st->ps.alpha_ref = FIELD_GET(cc, COLOR_CALC_STATE, AlphaTestFormat)
                            ? FIELD_FLOAT(cc, COLOR_CALC_STATE, AlphaReferenceValueAsFLOAT32)

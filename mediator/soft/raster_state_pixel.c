@@ -23,8 +23,7 @@ static void derive_kernels(struct soft_engine *e, const uint32_t *dw, struct ras
     uint64_t base = soft_state_base(e->state, SOFT_BASE_INSTRUCTION);
 
     for (unsigned i = 0; i < 3; i++) {
-        ps->kernel[i].kernel =
-            on[i] ? soft_kernels_get(e->kernels, &e->worker[0].mem, base + ksp[slot[i]]) : NULL;
+        ps->kernel[i].kernel = on[i] ? soft_kernels_get(e->kernels, &e->worker[0].mem, base + ksp[slot[i]]) : NULL;
         ps->kernel[i].start = start[slot[i]];
     }
 }
@@ -81,8 +80,7 @@ static void derive_scratch(const struct soft_state *s, const uint32_t *dw, struc
  * precision denormals. */
 static uint32_t float_modes(const uint32_t *dw)
 {
-    return (uint32_t)(FIELD_GET(dw, 3DSTATE_PS, FloatingPointMode) |
-                      FIELD_GET(dw, 3DSTATE_PS, RoundingMode) << 4 |
+    return (uint32_t)(FIELD_GET(dw, 3DSTATE_PS, FloatingPointMode) | FIELD_GET(dw, 3DSTATE_PS, RoundingMode) << 4 |
                       FIELD_GET(dw, 3DSTATE_PS, SinglePrecisionDenormalMode) << 7);
 }
 

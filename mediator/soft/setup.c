@@ -39,7 +39,7 @@ bool setup_box(const struct raster_viewport *vp, const int32_t *fx, const int32_
         b.x1 = GT_MAX(b.x1, fx[i]);
         b.y1 = GT_MAX(b.y1, fy[i]);
     }
-    b = (struct raster_box){floor_pixel(b.x0), floor_pixel(b.y0), floor_pixel(b.x1) + 1, floor_pixel(b.y1) + 1};
+    b = (struct raster_box){floor_pixel(b.x0), floor_pixel(b.y0), floor_pixel(b.x1 + 255), floor_pixel(b.y1 + 255)};
     *box = raster_intersect(b, vp->box);
     return box->x0 < box->x1 && box->y0 < box->y1;
 }
@@ -109,6 +109,11 @@ static void common(const struct raster_viewport *vp, struct raster_prim *p)
     p->depth_max = vp->depth_max;
 }
 
+bool setup_culled(const struct raster_state *st, bool back)
+{
+    return st->cull == CULL_BOTH || st->cull == (back ? CULL_BACK : CULL_FRONT);
+}
+
 bool setup_triangle(const struct raster_state *st, const struct raster_viewport *vp, const struct raster_vertex v[3],
                     struct raster_prim *p)
 {
@@ -117,9 +122,7 @@ bool setup_triangle(const struct raster_state *st, const struct raster_viewport 
     bool ccw = area < 0;
 
     p->back = ccw != st->front_ccw;
-    if (!area || st->cull == CULL_BOTH || (st->cull == CULL_BACK && p->back) || (st->cull == CULL_FRONT && !p->back))
-        return false;
-    if (!setup_box(vp, fx, fy, 3, &p->box))
+    if (!area || setup_culled(st, p->back) || !setup_box(vp, fx, fy, 3, &p->box))
         return false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned from = ccw ? (i + 1) % 3 : i, to = ccw ? i : (i + 1) % 3;

@@ -15,8 +15,7 @@ static int32_t to_sub(double pixels)
 }
 
 /* Four corners, in either direction of rotation -> edges and box. */
-static bool quadrilateral(const struct raster_viewport *vp, const double x[4], const double y[4],
-                          struct raster_prim *p)
+static bool quadrilateral(const struct raster_viewport *vp, const double x[4], const double y[4], struct raster_prim *p)
 {
     int32_t fx[4], fy[4];
     int64_t area = 0;
@@ -162,11 +161,21 @@ bool setup_line(const struct raster_state *st, const struct raster_viewport *vp,
 float setup_smooth_coverage(const struct raster_prim *p, float x, float y)
 {
     float dx = x - p->ref_x, dy = y - p->ref_y;
+
+    if (p->kind == SOFT_POINT)
+        return fmaxf(0, fminf(1, p->smooth_half + 0.5f - hypotf(dx - p->smooth_half, dy - p->smooth_half)));
     float t = dx * p->smooth_ax + dy * p->smooth_ay, d = fabsf(dx * p->smooth_ay - dy * p->smooth_ax);
     float across = p->smooth_half + 0.5f - d, ends = fminf(t, p->smooth_length - t) + 0.5f;
 
     across = fminf(across, 2 * p->smooth_half); /* thinner than a pixel */
     return fmaxf(0, fminf(1, across)) * fmaxf(0, fminf(1, ends));
+}
+
+uint32_t setup_line_pixels(const struct raster_vertex v[2])
+{
+    double dx = fabs(v[1].sx - v[0].sx), dy = fabs(v[1].sy - v[0].sy);
+
+    return (uint32_t)(fmax(dx, dy) + 0.5);
 }
 
 /* The counter runs by pixels along the major axis (OpenGL 4.6, 14.5.2). */
@@ -179,26 +188,30 @@ bool setup_line_stipple(const struct raster_state *st, const struct raster_prim 
     return st->line_pattern >> (n / st->line_repeat % 16) & 1;
 }
 
+/* A smooth point is a disc: its square is half a pixel larger all round. RASTRULE_UPPER_RIGHT: samples on the right
+ * edge are inside and those on the left one are not, as if moved by the smallest step. */
 bool setup_point(const struct raster_state *st, const struct raster_viewport *vp, const struct raster_vertex *v,
                  float width, struct raster_prim *p)
 {
-    double w = fmin(fmax(width, 1.0 / RASTER_SUB), 2048), half = w / 2;
-    const double x[4] = {v->sx - half, v->sx + half, v->sx + half, v->sx - half};
+    bool smooth = st->smooth_point && st->samples == 1;
+    double w = fmin(fmax(width, 1.0 / RASTER_SUB), 2048), half = w / 2 + (smooth ? 0.5 : 0);
+    double x0 = v->sx + (st->point_upper_right ? 1.0 / RASTER_SUB : 0);
+    const double x[4] = {x0 - half, x0 + half, x0 + half, x0 - half};
     const double y[4] = {v->sy - half, v->sy - half, v->sy + half, v->sy + half};
 
     if (!quadrilateral(vp, x, y, p))
         return false;
     p->kind = SOFT_POINT;
+    p->smooth = smooth;
+    p->smooth_half = (float)(w / 2);
     p->depth_min = vp->depth_min;
     p->depth_max = vp->depth_max;
-    p->ref_x = (float)(v->sx - half);
-    p->ref_y = (float)(v->sy - half);
+    p->ref_x = (float)(v->sx - w / 2);
+    p->ref_y = (float)(v->sy - w / 2);
     p->z = (struct raster_plane){v->sz, 0, 0};
     p->q = (struct raster_plane){v->q, 0, 0};
     p->l1 = (struct raster_plane){0, (float)(1 / w), 0};
     p->l2 = (struct raster_plane){0, 0, (float)(1 / w)};
-    p->u = (struct raster_plane){0, (float)(v->q / w), 0};
-    p->v = (struct raster_plane){0, 0, (float)(v->q / w)};
     p->perspective = false;
     return true;
 }
