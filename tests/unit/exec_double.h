@@ -29,6 +29,8 @@ struct vgpu_exec {
     uint64_t stops, reads, writes;
     uint32_t scratch[32];
     uint32_t reg_off, reg_value; /* the one register that reads non-zero */
+    bool state_used, state_changed;
+    _Alignas(64) uint8_t state[VGPU_BACKEND_BYTES];
 };
 
 static struct double_region *double_find(struct vgpu_exec *x, uint64_t addr, bool write)
@@ -98,6 +100,18 @@ bool vgpu_exec_stop(const struct vgpu_exec *x)
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)
 {
     return x->scratch;
+}
+
+void *vgpu_exec_state(struct vgpu_exec *x, bool *fresh)
+{
+    *fresh = !x->state_used;
+    x->state_used = true;
+    return x->state;
+}
+
+void vgpu_exec_state_changed(struct vgpu_exec *x)
+{
+    x->state_changed = true;
 }
 
 uint64_t vgpu_exec_position(const struct vgpu_exec *x)
