@@ -290,8 +290,7 @@ static uint32_t widen(const uint8_t *p, unsigned size)
     }
 }
 
-void vertex_fetch_indices(const struct vertex_fetch *vf, struct soft_mem *m, uint32_t first, uint32_t n,
-                          uint32_t *out)
+void vertex_fetch_indices(const struct vertex_fetch *vf, struct soft_mem *m, uint32_t first, uint32_t n, uint32_t *out)
 {
     uint8_t chunk[1024];
     unsigned size = vf->index_size, most = sizeof(chunk) / size;

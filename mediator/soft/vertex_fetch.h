@@ -19,10 +19,10 @@ struct vf_buffer {
 
 struct vf_element {
     uint8_t buffer;
-    uint8_t component[4];   /* VFCOMP_* of genxml */
-    uint8_t bytes;          /* of the element in memory; 0: reads as zero */
-    uint8_t copied_dwords;  /* not 0: the format needs no conversion */
-    bool integer;           /* missing components: integer 1 */
+    uint8_t component[4];  /* VFCOMP_* of genxml */
+    uint8_t bytes;         /* of the element in memory; 0: reads as zero */
+    uint8_t copied_dwords; /* not 0: the format needs no conversion */
+    bool integer;          /* missing components: integer 1 */
     bool per_instance;
     uint16_t offset;
     uint32_t step; /* instances that share a value; 0: all */
@@ -43,7 +43,7 @@ struct vertex_fetch {
     struct vf_generated vertex_id, instance_id;
     bool packed; /* only enabled components are stored */
     uint8_t packing[VF_ELEMENTS];
-    int32_t base_vertex;      /* added to each index for addresses */
+    int32_t base_vertex; /* added to each index for addresses */
     uint32_t first_instance;
     /* indices */
     bool indexed, cut_enable;
@@ -63,12 +63,11 @@ struct vf_draw {
 void vertex_fetch_begin(struct vertex_fetch *vf, const struct soft_state *s, const struct vf_draw *draw);
 /* Dwords that a vertex has in its URB entry. */
 unsigned vertex_fetch_dwords(const struct vertex_fetch *vf);
-/* Reads the vertex with an index (of an index buffer, or counted from 0) into out[vertex_fetch_dwords]. Returns its edge
- * flag, true when it has none. */
+/* Reads the vertex with an index (of an index buffer, or counted from 0) into out[vertex_fetch_dwords]. Returns its
+ * edge flag, true when it has none. */
 bool vertex_fetch_vertex(const struct vertex_fetch *vf, struct soft_mem *m, uint32_t index, uint32_t instance,
                          uint32_t *out);
 /* Reads indices number first.. of the draw. */
-void vertex_fetch_indices(const struct vertex_fetch *vf, struct soft_mem *m, uint32_t first, uint32_t n,
-                          uint32_t *out);
+void vertex_fetch_indices(const struct vertex_fetch *vf, struct soft_mem *m, uint32_t first, uint32_t n, uint32_t *out);
 
 #endif
