@@ -182,7 +182,7 @@ static unsigned late_quad(struct pixel_worker *w, const struct output *o, unsign
     memcpy(q.cover, w->cover + channel, sizeof(q.cover));
     if (!(q.cover[0] | q.cover[1] | q.cover[2] | q.cover[3]))
         return 0;
-    if (st->ds.test || st->ds.stencil_test) {
+    if (st->ds.test || st->ds.write || st->ds.stencil_test) {
         depth_interpolate(st, w->prim, &q, &in);
         for (unsigned p = 0; o->has_depth && p < 4 * RASTER_SAMPLES; p++)
             in.z[p] = o->depth[i + p / RASTER_SAMPLES];

@@ -41,7 +41,7 @@ static bool refine(struct soft_raster *r, unsigned worker, const struct raster_p
         apply_stipple(st, p, q);
     if (!any_left(q) || !st->ps.early_depth)
         return any_left(q);
-    if (st->ds.test || st->ds.stencil_test) {
+    if (st->ds.test || st->ds.write || st->ds.stencil_test) {
         in.computed = false;
         depth_interpolate(st, p, q, &in);
         w->ps_depth += depth_test_quad(st, &r->e->worker[worker].mem, p, q, &in);
