@@ -563,6 +563,7 @@ const char *eu_lower(struct eu_op *op, const struct eu_inst *in, struct eu_patte
                          .saturate = in->saturate,
                          .acc_write = in->acc_write};
     fault = lower_class(op, in, patterns, bytes);
+    op->full = width < 8 || op->lanes != (uint32_t)((UINT64_C(1) << width) - 1) ? UINT32_MAX : op->lanes;
     if (fault)
         op->run = EU_RUN_FAULT;
     else if (in->desc->klass == EU_CLASS_ALU)

@@ -23,6 +23,8 @@
 typedef float vf __attribute__((vector_size(BYTES)));
 typedef int32_t vi __attribute__((vector_size(BYTES)));
 typedef uint32_t vu __attribute__((vector_size(BYTES)));
+typedef int16_t vh __attribute__((vector_size(BYTES / 2)));
+typedef uint16_t vuh __attribute__((vector_size(BYTES / 2)));
 
 INLINE vf splat_f(float v)
 {
@@ -88,6 +90,23 @@ INLINE int32_t load_1(const void *p)
     return v;
 }
 
+/* Words one behind the other. */
+INLINE vi load_words(const void *p, bool is_signed)
+{
+    vh v;
+
+    memcpy(&v, p, sizeof(v));
+    return is_signed ? __builtin_convertvector(v, vi) : __builtin_convertvector((vuh)v, vi);
+}
+
+#define GATHER(ctype)                                                                                                  \
+    for (unsigned i = 0; i < n; i++) {                                                                                 \
+        ctype one;                                                                                                     \
+        memcpy(&one, base + lane[i], sizeof(one));                                                                     \
+        v[i] = (int32_t)one;                                                                                           \
+    }                                                                                                                  \
+    break
+
 /* Other regions, and smaller types, which are extended. */
 static vi gather(const struct eu_thread *t, const struct eu_op *op, const struct eu_src *s, unsigned chunk)
 {
@@ -96,25 +115,19 @@ static vi gather(const struct eu_thread *t, const struct eu_op *op, const struct
     unsigned n = op->width < LANES ? op->width : LANES;
     vi v = {0};
 
-    for (unsigned i = 0; i < n; i++) {
-        const uint8_t *at = base + lane[i];
-        uint16_t half;
-
-        switch (s->type) {
-        case EU_TYPE_UB:
-            v[i] = *at;
-            break;
-        case EU_TYPE_B:
-            v[i] = (int8_t)*at;
-            break;
-        case EU_TYPE_UW:
-        case EU_TYPE_W:
-            memcpy(&half, at, sizeof(half));
-            v[i] = s->type == EU_TYPE_W ? (int16_t)half : half;
-            break;
-        default:
-            v[i] = load_1(at);
-        }
+    if (s->shape == EU_SHAPE_VEC && (s->type == EU_TYPE_UW || s->type == EU_TYPE_W))
+        return load_words(base + chunk * BYTES / 2, s->type == EU_TYPE_W);
+    switch (s->type) {
+    case EU_TYPE_UB:
+        GATHER(uint8_t);
+    case EU_TYPE_B:
+        GATHER(int8_t);
+    case EU_TYPE_UW:
+        GATHER(uint16_t);
+    case EU_TYPE_W:
+        GATHER(int16_t);
+    default:
+        GATHER(int32_t);
     }
     return v;
 }
@@ -136,11 +149,22 @@ INLINE vi source(const struct eu_thread *t, const struct eu_op *op, unsigned i, 
     }
 }
 
+/* Eight nibbles, for each chunk again. */
+static vi nibbles(uint32_t imm, bool is_signed)
+{
+    const vu up = {28, 24, 20, 16, 12, 8, 4, 0};
+    vu v = (vu)splat_i((int32_t)imm) << up;
+
+    return is_signed ? (vi)v >> splat_i(28) : (vi)(v >> (vu)splat_i(28));
+}
+
 /* As source, of an integer type of any size. */
 INLINE vi source_int(const struct eu_thread *t, const struct eu_op *op, unsigned i, unsigned chunk)
 {
     const struct eu_src *s = &op->src[i];
 
+    if (__builtin_expect(eu_types[s->type].kind == EU_KIND_V, 0))
+        return nibbles((uint32_t)op->imm, s->type == EU_TYPE_V);
     return source(t, op, i, s->shape == EU_SHAPE_IMM || eu_types[s->type].bytes == 4 ? s->shape : EU_SHAPE_PATTERN,
                   chunk);
 }
@@ -177,6 +201,11 @@ INLINE void put(struct eu_thread *t, const struct eu_op *op, unsigned chunk, uin
     if (__builtin_expect((mask & 0xff) != 0xff, 0))
         v = choose_i(lanes_of(mask), v, load_8(at));
     memcpy(at, &v, sizeof(v));
+}
+
+INLINE void put_all(struct eu_thread *t, const struct eu_op *op, unsigned chunk, vi v)
+{
+    memcpy((uint8_t *)t + op->dst.off + chunk * BYTES, &v, sizeof(v));
 }
 
 /* Flags of 8 channels, gathered for all of the instruction. */
@@ -311,18 +340,31 @@ INLINE vi two_i(enum what what, vi a, vi b)
     }
 }
 
+/* Stores `one`, an expression of the chunk c, for all chunks: without a look at channels when all of them run. */
+#define EACH_CHUNK(one)                                                                                                \
+    do {                                                                                                               \
+        if (__builtin_expect(mask == op->full, 1)) {                                                                   \
+            unsigned c = 0;                                                                                            \
+                                                                                                                       \
+            put_all(t, op, 0, one);                                                                                    \
+            for (c = 1; __builtin_expect(c < op->chunks, 0); c++)                                                      \
+                put_all(t, op, c, one);                                                                                \
+        } else {                                                                                                       \
+            for (unsigned c = 0; c < op->chunks; c++)                                                                  \
+                put(t, op, c, mask >> c * LANES, one);                                                                 \
+        }                                                                                                              \
+    } while (0)
+
 INLINE void plain_f(struct eu_thread *t, const struct eu_op *op, uint32_t mask, enum what what, unsigned s0,
                     unsigned s1)
 {
-    for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES)
-        put(t, op, c, mask, (vi)two_f(what, (vf)source(t, op, 0, s0, c), (vf)source(t, op, 1, s1, c)));
+    EACH_CHUNK((vi)two_f(what, (vf)source(t, op, 0, s0, c), (vf)source(t, op, 1, s1, c)));
 }
 
 INLINE void plain_i(struct eu_thread *t, const struct eu_op *op, uint32_t mask, enum what what, unsigned s0,
                     unsigned s1)
 {
-    for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES)
-        put(t, op, c, mask, two_i(what, source(t, op, 0, s0, c), source(t, op, 1, s1, c)));
+    EACH_CHUNK(two_i(what, source(t, op, 0, s0, c), source(t, op, 1, s1, c)));
 }
 
 INLINE void any_f(struct eu_thread *t, const struct eu_op *op, uint32_t mask, enum what what)
@@ -480,19 +522,15 @@ INLINE vf fused(vf a, vf b, vf c)
 
 INLINE void mad(struct eu_thread *t, const struct eu_op *op, uint32_t mask, unsigned s0, unsigned s1, unsigned s2)
 {
-    for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES)
-        put(t, op, c, mask,
-            (vi)fused((vf)source(t, op, 1, s1, c), (vf)source(t, op, 2, s2, c), (vf)source(t, op, 0, s0, c)));
+    EACH_CHUNK((vi)fused((vf)source(t, op, 1, s1, c), (vf)source(t, op, 2, s2, c), (vf)source(t, op, 0, s0, c)));
 }
 
 INLINE void mad_signs(struct eu_thread *t, const struct eu_op *op, uint32_t mask, unsigned s0, unsigned s1, unsigned s2)
 {
     struct signs g0 = signs_of(&op->src[0]), g1 = signs_of(&op->src[1]), g2 = signs_of(&op->src[2]);
 
-    for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES)
-        put(t, op, c, mask,
-            (vi)fused(sign(g1, source(t, op, 1, s1, c)), sign(g2, source(t, op, 2, s2, c)),
-                      sign(g0, source(t, op, 0, s0, c))));
+    EACH_CHUNK((vi)fused(sign(g1, source(t, op, 1, s1, c)), sign(g2, source(t, op, 2, s2, c)),
+                         sign(g0, source(t, op, 0, s0, c))));
 }
 
 #define TRIPLE(body, a, b, c)                                                                                          \
@@ -549,8 +587,7 @@ static void pln_plain(struct eu_thread *t, const struct eu_op *op, uint32_t mask
     const uint8_t *p = (const uint8_t *)t + op->src[0].off, *uv = (const uint8_t *)t + op->src[1].off;
     vf dx = (vf)splat_i(load_1(p)), dy = (vf)splat_i(load_1(p + 4)), k = (vf)splat_i(load_1(p + 12));
 
-    for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES, uv += 2 * BYTES)
-        put(t, op, c, mask, (vi)fused(dx, (vf)load_8(uv), fused(dy, (vf)load_8(uv + BYTES), k)));
+    EACH_CHUNK((vi)fused(dx, (vf)load_8(uv + c * 2 * BYTES), fused(dy, (vf)load_8(uv + c * 2 * BYTES + BYTES), k)));
 }
 
 /* ---- one source */
@@ -558,8 +595,7 @@ static void pln_plain(struct eu_thread *t, const struct eu_op *op, uint32_t mask
 #define MOV(shape)                                                                                                     \
     static void mov_##shape(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                                \
     {                                                                                                                  \
-        for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES)                                                      \
-            put(t, op, c, mask, source(t, op, 0, shape, c));                                                           \
+        EACH_CHUNK(source(t, op, 0, shape, c));                                                                        \
     }
 MOV(V)
 MOV(S)
@@ -581,6 +617,46 @@ static void inot_any(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
     for (unsigned c = 0; c < op->chunks; c++)
         finish_i(t, op, c, mask >> c * LANES, ~modify_i(&op->src[0], true, source_int(t, op, 0, c)), &flags);
     finish_flags(t, op, mask, flags);
+}
+
+/* ---- words as destination: computed as dwords, cut */
+
+INLINE void put_words(struct eu_thread *t, const struct eu_op *op, unsigned chunk, uint32_t mask, vi v)
+{
+    uint8_t *at = (uint8_t *)t + op->dst.off + chunk * BYTES / 2;
+    vh words = __builtin_convertvector(v, vh);
+
+    if (__builtin_expect((mask & 0xff) == 0xff, 1)) {
+        memcpy(at, &words, sizeof(words));
+        return;
+    }
+    for (unsigned i = 0; i < LANES; i++)
+        if (mask >> i & 1)
+            memcpy(at + 2 * i, (const uint8_t *)&words + 2 * i, 2);
+}
+
+#define WORDS(name, what)                                                                                              \
+    static void name##_words(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                               \
+    {                                                                                                                  \
+        bool logic = (what) == AND || (what) == OR || (what) == XOR;                                                   \
+                                                                                                                       \
+        for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES) {                                                    \
+            vi a = modify_i(&op->src[0], logic, source_int(t, op, 0, c));                                              \
+                                                                                                                       \
+            put_words(t, op, c, mask, two_i(what, a, modify_i(&op->src[1], logic, source_int(t, op, 1, c))));          \
+        }                                                                                                              \
+    }
+WORDS(iadd, ADD)
+WORDS(imul, MUL)
+WORDS(iand, AND)
+WORDS(ior, OR)
+WORDS(ixor, XOR)
+WORDS(ishl, SHL)
+
+static void imov_words(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
+{
+    for (unsigned c = 0; c < op->chunks; c++, mask >>= LANES)
+        put_words(t, op, c, mask, modify_i(&op->src[0], false, source_int(t, op, 0, c)));
 }
 
 enum rounding { DOWN, UP, EVEN, ZERO };
@@ -737,11 +813,17 @@ const struct eu_vec_table EU_VEC_TABLE = {
     .fmax = PAIRS_OF(fmax),
     .fcmp = ANY(fcmp),
     .iadd = PAIRS_OF(iadd),
+    .iadd_words = iadd_words,
     .imul = PAIRS_OF(imul),
+    .imul_words = imul_words,
     .iand = PAIRS_OF(iand),
+    .iand_words = iand_words,
     .ior = PAIRS_OF(ior),
+    .ior_words = ior_words,
     .ixor = PAIRS_OF(ixor),
+    .ixor_words = ixor_words,
     .ishl = PAIRS_OF(ishl),
+    .ishl_words = ishl_words,
     .ishr = PAIRS_OF(ishr),
     .iasr = PAIRS_OF(iasr),
     .imin = PAIRS_OF(imin),
@@ -757,6 +839,7 @@ const struct eu_vec_table EU_VEC_TABLE = {
     .pln = pln_plain,
     .mov = {[V] = mov_V, [S] = mov_S, [I] = mov_I},
     .imov = imov_any,
+    .imov_words = imov_words,
     .inot = inot_any,
     .fmov = fmov_any,
     .frc = frc_any,
