@@ -158,6 +158,8 @@ static uint32_t astc_hash(bool srgb)
         } else if (n % 3 == 0) {
             block[1] &= (uint8_t)~0x18; /* one partition */
         }
+        if (block[0] == 0xfc && (block[1] & 1))
+            block[1] |= 0x0c; /* reserved bits of void extents, which Mesa does not check */
         astc_decode(block, w, h, srgb, texel);
         for (unsigned i = 0; i < w * h * 4; i++) {
             uint8_t v = (uint8_t)(texel[i / 4][i % 4] >> 8);
