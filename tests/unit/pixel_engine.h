@@ -48,9 +48,14 @@ static inline void engine_give(struct pixel_engine *p, int cmd_id, unsigned n, c
     soft_state_set(&p->state, &p->e.stamps, cmd_id, dw, n);
 }
 
-#define F(group, name)         F_##group##__##name
-#define GIVE(p, cmd, n, ...)   engine_give(p, C_##cmd, n, (const uint64_t[]){__VA_ARGS__, 0})
-#define FLOAT_BITS(f)          (((union { float v; uint32_t u; }){.v = (f)}).u)
+#define F(group, name)       F_##group##__##name
+#define GIVE(p, cmd, n, ...) engine_give(p, C_##cmd, n, (const uint64_t[]){__VA_ARGS__, 0})
+#define FLOAT_BITS(f)                                                                                                  \
+    (((union {                                                                                                         \
+         float v;                                                                                                      \
+         uint32_t u;                                                                                                   \
+     }){.v = (f)})                                                                                                     \
+         .u)
 
 static inline void engine_kernel(const char *name)
 {

@@ -9,8 +9,8 @@
 #include "pixel_engine.h"
 
 /* Mesa's shader for glprobe's triangle: red and green are the attribute's first components, blue 0, alpha 1. */
-#define GRADIENT "fs16-85310ce56fa0"
-#define GRADIENT_START       6
+#define GRADIENT              "fs16-85310ce56fa0"
+#define GRADIENT_START        6
 #define GRADIENT_BARYCENTRICS 1
 
 enum { LINEAR, W, X, Y };
@@ -239,15 +239,24 @@ static void samples_are_shaded_once(void **state)
 
 static void hz_op_clears_depth_and_stencil(void **state)
 {
-    const uint64_t rect[] = {F(3DSTATE_WM_HZ_OP, ClearRectangleXMax), 32,
-                             F(3DSTATE_WM_HZ_OP, ClearRectangleYMin), 8,
-                             F(3DSTATE_WM_HZ_OP, ClearRectangleYMax), 16,
-                             F(3DSTATE_WM_HZ_OP, DepthBufferClearEnable), 1,
-                             F(3DSTATE_WM_HZ_OP, StencilBufferClearEnable), 1,
-                             F(3DSTATE_WM_HZ_OP, StencilClearValue), 0x5a,
-                             F(3DSTATE_WM_HZ_OP, SampleMask), 0xffff, 0};
+    const uint64_t rect[] = {F(3DSTATE_WM_HZ_OP, ClearRectangleXMax),
+                             32,
+                             F(3DSTATE_WM_HZ_OP, ClearRectangleYMin),
+                             8,
+                             F(3DSTATE_WM_HZ_OP, ClearRectangleYMax),
+                             16,
+                             F(3DSTATE_WM_HZ_OP, DepthBufferClearEnable),
+                             1,
+                             F(3DSTATE_WM_HZ_OP, StencilBufferClearEnable),
+                             1,
+                             F(3DSTATE_WM_HZ_OP, StencilClearValue),
+                             0x5a,
+                             F(3DSTATE_WM_HZ_OP, SampleMask),
+                             0xffff,
+                             0};
     uint32_t dw[5] = {cmd_table[C_3DSTATE_WM_HZ_OP].op | 3};
-    const uint8_t *depth = fixture_ram + (ENGINE_DEPTH - FIXTURE_BASE), *stencil = fixture_ram + (ENGINE_STENCIL - FIXTURE_BASE);
+    const uint8_t *depth = fixture_ram + (ENGINE_DEPTH - FIXTURE_BASE),
+                  *stencil = fixture_ram + (ENGINE_STENCIL - FIXTURE_BASE);
 
     (void)state;
     for (unsigned i = 0; rect[i]; i += 2)
@@ -299,11 +308,24 @@ static void fast_clears_fill_the_pixels(void **state)
 /* Any state at all: nothing but the guest's memory may suffer. */
 static void random_state_is_survived(void **state)
 {
-    static const int commands[] = {
-        C_3DSTATE_PS, C_3DSTATE_PS_EXTRA, C_3DSTATE_WM, C_3DSTATE_RASTER, C_3DSTATE_SF, C_3DSTATE_CLIP, C_3DSTATE_SBE,
-        C_3DSTATE_SBE_SWIZ, C_3DSTATE_MULTISAMPLE, C_3DSTATE_SAMPLE_MASK, C_3DSTATE_SAMPLE_PATTERN,
-        C_3DSTATE_DEPTH_BUFFER, C_3DSTATE_STENCIL_BUFFER, C_3DSTATE_WM_DEPTH_STENCIL, C_3DSTATE_DRAWING_RECTANGLE,
-        C_3DSTATE_CONSTANT_PS, C_3DSTATE_LINE_STIPPLE, C_3DSTATE_PS_BLEND};
+    static const int commands[] = {C_3DSTATE_PS,
+                                   C_3DSTATE_PS_EXTRA,
+                                   C_3DSTATE_WM,
+                                   C_3DSTATE_RASTER,
+                                   C_3DSTATE_SF,
+                                   C_3DSTATE_CLIP,
+                                   C_3DSTATE_SBE,
+                                   C_3DSTATE_SBE_SWIZ,
+                                   C_3DSTATE_MULTISAMPLE,
+                                   C_3DSTATE_SAMPLE_MASK,
+                                   C_3DSTATE_SAMPLE_PATTERN,
+                                   C_3DSTATE_DEPTH_BUFFER,
+                                   C_3DSTATE_STENCIL_BUFFER,
+                                   C_3DSTATE_WM_DEPTH_STENCIL,
+                                   C_3DSTATE_DRAWING_RECTANGLE,
+                                   C_3DSTATE_CONSTANT_PS,
+                                   C_3DSTATE_LINE_STIPPLE,
+                                   C_3DSTATE_PS_BLEND};
 
     (void)state;
     srand(11);
