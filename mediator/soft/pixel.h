@@ -21,10 +21,12 @@ struct pixel_worker {
     /* The thread: */
     struct pixel_slot slot[PIXEL_SLOTS];
     unsigned slots, width;
-    uint32_t lit;             /* channels with samples, at dispatch */
-    uint32_t vector;          /* channels of quads with any */
-    uint16_t cover[EU_LANES]; /* samples of each channel that are still to be written */
-    uint32_t tested;          /* channels whose depth and stencil tests are done */
+    uint16_t px[EU_LANES], py[EU_LANES]; /* the channels' pixels */
+    uint32_t lit;                        /* channels with samples, at dispatch */
+    uint32_t vector;                     /* channels of quads with any */
+    uint32_t live;                       /* channels with samples that are still to be written */
+    uint16_t cover[EU_LANES];            /* these samples */
+    uint32_t tested;                     /* channels whose depth and stencil tests are done */
 };
 
 struct pixel_worker *pixel_worker_create(struct soft_raster *r, unsigned worker); /* NULL: out of memory */
@@ -56,11 +58,11 @@ struct target_write {
     const float *constant; /* blend constant */
     uint32_t layer;
     unsigned sample;
-    uint32_t mask;          /* channels to write */
-    uint16_t x[16], y[16];  /* where each is; groups of 4 are quads: x + 1, y + 1 */
-    const float *color[4];  /* of 16 channels each, integers as their bits */
-    const float *second[4]; /* dual source, or NULL */
-    bool alpha_to_one;
+    uint32_t mask;              /* channels to write */
+    const uint16_t *x, *y;      /* where each of the 16 is; groups of 4 are quads: x + 1, y + 1 */
+    const float (*color)[16];   /* 4 components, integers as their bits */
+    const float (*second)[16];  /* dual source, or NULL */
+    bool alpha_to_one, uniform; /* uniform: all channels have the colour of the first */
 };
 
 void target_write(struct soft_mem *m, const struct target_write *w);
