@@ -21,12 +21,12 @@ struct pixel_worker {
     /* The thread: */
     struct pixel_slot slot[PIXEL_SLOTS];
     unsigned slots, width;
-    uint16_t px[EU_LANES], py[EU_LANES]; /* the channels' pixels */
-    uint32_t lit;                        /* channels with samples, at dispatch */
-    uint32_t vector;                     /* channels of quads with any */
-    uint32_t live;                       /* channels with samples that are still to be written */
-    uint16_t cover[EU_LANES];            /* these samples */
-    uint32_t tested;                     /* channels whose depth and stencil tests are done */
+    uint16_t px[EU_LANES + 16], py[EU_LANES + 16]; /* the channels' pixels; messages are taken by 16 channels */
+    uint32_t lit;                                  /* channels with samples, at dispatch */
+    uint32_t vector;                               /* channels of quads with any */
+    uint32_t live;                                 /* channels with samples that are still to be written */
+    uint16_t cover[EU_LANES];                      /* these samples */
+    uint32_t tested;                               /* channels whose depth and stencil tests are done */
 };
 
 struct pixel_worker *pixel_worker_create(struct soft_raster *r, unsigned worker); /* NULL: out of memory */
@@ -72,6 +72,13 @@ void target_read(struct soft_mem *m, const struct target_write *w, float out[4][
 /* Pixels for one unit of a fast clear's rectangle (PRM SKL vol 7, "MCS Buffer for Render Target(s)"; Mesa
  * blorp_clear.c). */
 void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);
+
+/* ---- target_fill.c */
+
+/* Fills pixels of one layer of the level that is drawn to, all samples of sample_mask, with an element. box is cut to
+ * the level. All workers help. */
+void target_fill(struct soft_engine *e, const struct soft_surface *s, struct raster_box box, uint32_t layer,
+                 uint16_t sample_mask, const uint8_t element[16]);
 
 /* ---- target_clear.c: a fast clear covers pixels of the surface by blocks; p is the rectangle in its scaled units. */
 void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p);

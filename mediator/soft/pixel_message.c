@@ -39,9 +39,12 @@ static const uint8_t *payload(const struct eu_message *m, unsigned reg)
 /* One value for each channel; returns the next register. */
 static unsigned take(const struct eu_message *m, unsigned reg, unsigned channels, float out[16])
 {
-    for (unsigned i = 0; i < channels; i += 8)
-        memcpy(out + i, payload(m, reg++), EU_REG_BYTES);
-    return reg;
+    memcpy(out, payload(m, reg), EU_REG_BYTES);
+    if (channels == 16)
+        memcpy(out + 8, payload(m, reg + 1), EU_REG_BYTES);
+    else
+        memset(out + 8, 0, EU_REG_BYTES);
+    return reg + channels / 8;
 }
 
 static unsigned take_color(const struct eu_message *m, unsigned reg, unsigned channels, float out[4][16])
