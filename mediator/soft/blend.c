@@ -60,7 +60,7 @@ static void factor(const struct blend_job *j, unsigned name, unsigned channel, f
     bool inverse = name > FACTOR_ZERO;
     const size_t size = sizeof(j->src[0]);
 
-    switch (inverse ? name - 16 : name) {
+    switch (name == 22 ? FACTOR_ZERO : inverse ? name - 16 : name) { /* 22: SRC_ALPHA_SATURATE has no inverse */
     case FACTOR_ONE:
         fill(f, 1);
         break;

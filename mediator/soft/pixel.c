@@ -93,6 +93,7 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     set_masks(w);
     pixel_payload(w, k, t);
     eu_thread_start(t, k->kernel, w->r->state.ps.vector_mask ? w->vector : w->lit);
+    t->dispatch_mask = t->sr0[2] = w->lit;
     t->vector_mask = w->vector;
     t->cr0[0] = w->r->state.ps.rounding;
     t->host = &pixel_host;

@@ -67,10 +67,12 @@ void target_write(struct soft_mem *m, const struct target_write *w);
 /* Reads the same channels: out[channel component][16]. */
 void target_read(struct soft_mem *m, const struct target_write *w, float out[4][16]);
 
+/* Pixels for one unit of a fast clear's rectangle (PRM SKL vol 7, "MCS Buffer for Render Target(s)"; Mesa
+ * blorp_clear.c). */
+void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);
+
 /* ---- target_clear.c: a fast clear covers pixels of the surface by blocks; p is the rectangle in its scaled units. */
 void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p);
-/* Pixels for one unit of the rectangle (PRM SKL vol 7, "MCS Buffer for Render Target(s)"; Mesa blorp_clear.c). */
-void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);
 
 /* ---- blend.c */
 

@@ -48,6 +48,12 @@ struct raster_box {
     int32_t x0, y0, x1, y1; /* pixels; x1, y1 excluded */
 };
 
+static inline struct raster_box raster_intersect(struct raster_box a, struct raster_box b)
+{
+    return (struct raster_box){a.x0 > b.x0 ? a.x0 : b.x0, a.y0 > b.y0 ? a.y0 : b.y0, a.x1 < b.x1 ? a.x1 : b.x1,
+                               a.y1 < b.y1 ? a.y1 : b.y1};
+}
+
 struct raster_viewport {
     float scale[3], offset[3];
     float guard[4], view[4];    /* x min, max, y min, max in units of w */
@@ -246,7 +252,6 @@ bool raster_state_derive(struct soft_engine *e, struct raster_state *st, unsigne
 void raster_state_samples(const struct soft_engine *e, struct raster_state *st, unsigned log2);
 /* The depth and stencil buffers as surfaces. */
 void raster_state_buffers(const struct soft_state *s, struct raster_depth_state *ds, unsigned samples);
-struct raster_box raster_intersect(struct raster_box a, struct raster_box b);
 
 /* ---- clip.c */
 

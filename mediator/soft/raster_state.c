@@ -6,11 +6,6 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
 
-struct raster_box raster_intersect(struct raster_box a, struct raster_box b)
-{
-    return (struct raster_box){GT_MAX(a.x0, b.x0), GT_MAX(a.y0, b.y0), GT_MIN(a.x1, b.x1), GT_MIN(a.y1, b.y1)};
-}
-
 /* Fields whose masks are in the command of the last geometry stage unless 3DSTATE_CLIP forces its own. */
 static uint8_t last_stage_mask(const struct soft_state *s, bool cull)
 {

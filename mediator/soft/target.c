@@ -208,3 +208,18 @@ void target_read(struct soft_mem *m, const struct target_write *w, float out[4][
     load(&e, raw);
     soft_format_unpack_row(w->s->info, raw, TARGET_CHANNELS, (uint32_t *)out, TARGET_CHANNELS);
 }
+
+/*
+ * One sample: a block of CCS stands for 8 x 4 pixels of 32 bits (4 x 4 of 64, 2 x 4 of 128); the rectangle is scaled by
+ * 8 blocks across and 8 down. Multisampled: MCS, by its own sizes. PRM SKL vol 7, "MCS Buffer for Render Target(s)".
+ */
+void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y)
+{
+    if (s->samples > 1) {
+        *x = s->samples == 16 ? 1 : s->samples == 8 ? 2 : 8;
+        *y = 2;
+        return;
+    }
+    *x = 8 * (s->element_bytes >= 16 ? 2 : s->element_bytes == 8 ? 4 : 8);
+    *y = 8 * 4;
+}

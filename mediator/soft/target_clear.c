@@ -8,9 +8,6 @@
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
 
-/* Enumerations of AuxiliarySurfaceMode. */
-enum { AUX_CCS = 1, AUX_CCS_E = 5 };
-
 struct clear_job {
     struct soft_raster *r;
     const struct soft_surface *s;
@@ -18,21 +15,6 @@ struct clear_job {
     uint32_t layer;
     uint8_t element[16];
 };
-
-/*
- * One sample: a block of CCS stands for 8 x 4 pixels of 32 bits (4 x 4 of 64, 2 x 4 of 128); the rectangle is scaled by
- * 8 blocks across and 8 down. Multisampled: MCS, by its own sizes. PRM SKL vol 7, "MCS Buffer for Render Target(s)".
- */
-void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y)
-{
-    if (s->samples > 1) {
-        *x = s->samples == 16 ? 1 : s->samples == 8 ? 2 : 8;
-        *y = 2;
-        return;
-    }
-    *x = 8 * (s->element_bytes >= 16 ? 2 : s->element_bytes == 8 ? 4 : 8);
-    *y = 8 * 4;
-}
 
 static void clear_row(void *ctx, unsigned worker, uint32_t item)
 {

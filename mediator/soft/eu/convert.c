@@ -35,28 +35,44 @@ float eu_half_to_float(uint16_t h)
     return from_bits(sign | exponent << 23 | (mantissa & 0x3ff) << 13);
 }
 
-uint16_t eu_float_to_half(float f)
+/* Whether what is cut off makes the magnitude one larger. */
+static bool rounds_away(unsigned rounding, bool negative, bool odd, uint32_t rest, uint32_t one)
 {
-    uint32_t v, sign, magnitude, shift, half, rest;
+    switch (rounding) {
+    case 0:
+        return rest > one / 2 || (rest == one / 2 && odd);
+    case 1:
+        return rest && !negative;
+    case 2:
+        return rest && negative;
+    default:
+        return false;
+    }
+}
+
+uint16_t eu_float_to_half(float f, unsigned rounding)
+{
+    uint32_t v, sign, magnitude, shift = 13, half, one;
 
     memcpy(&v, &f, sizeof(v));
     sign = v >> 16 & 0x8000;
     magnitude = v & 0x7fffffff;
     if (magnitude > 0x7f800000) /* NaN stays NaN, quiet */
         return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
-    if (magnitude >= 0x47800000)
+    if (magnitude == 0x7f800000)
         return (uint16_t)(sign | 0x7c00);
-    if (magnitude < 0x33000000)
-        return (uint16_t)sign;
+    if (magnitude >= 0x47800000) { /* 65536 and more: as the largest half and something */
+        half = 0x7bff;
+        return (uint16_t)(sign | (half + rounds_away(rounding, sign, true, 0x1fff, 0x2000)));
+    }
     if (magnitude < 0x38800000) { /* denormal: 2^-24 is one */
-        shift = 126 - (magnitude >> 23);
-        magnitude = (magnitude & 0x7fffff) | 0x800000;
+        shift = magnitude < 0x32800000 ? 25 : 126 - (magnitude >> 23);
+        magnitude = shift == 25 ? magnitude != 0 : (magnitude & 0x7fffff) | 0x800000;
     } else {
-        shift = 13;
         magnitude -= 112u << 23;
     }
+    one = 1u << shift;
     half = magnitude >> shift;
-    rest = magnitude & ((1u << shift) - 1);
-    half += rest > 1u << (shift - 1) || (rest == 1u << (shift - 1) && (half & 1));
+    half += rounds_away(rounding, sign, half & 1, magnitude & (one - 1), one);
     return (uint16_t)(sign | half);
 }

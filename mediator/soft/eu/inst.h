@@ -166,8 +166,8 @@ static inline unsigned eu_stride(unsigned encoded)
 
 /* Value of a packed restricted float of 8 bits. PRM SKL vol 7, "Packed Restricted Float Vector". */
 float eu_vf_to_float(uint8_t vf);
-/* IEEE half precision to single and back, round to nearest even; every value, also denormals and NaN. */
+/* IEEE half precision to single and back; every value, also denormals and NaN. rounding: as in cr0 (EU_CR0_ROUND). */
 float eu_half_to_float(uint16_t h);
-uint16_t eu_float_to_half(float f);
+uint16_t eu_float_to_half(float f, unsigned rounding);
 
 #endif
