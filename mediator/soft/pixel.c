@@ -92,9 +92,10 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
         w->slot[i] = w->slot[0];
     set_masks(w);
     pixel_payload(w, k, t);
-    eu_thread_start(t, k->kernel, w->r->state.ps.vector_mask ? w->vector : w->lit);
-    t->dispatch_mask = t->sr0[2] = w->lit;
+    eu_thread_start(t, k->kernel, w->lit);
     t->vector_mask = w->vector;
+    if (w->r->state.ps.vector_mask)
+        t->flow.active = t->ce0 = w->vector;
     t->cr0[0] = w->r->state.ps.rounding;
     t->host = &pixel_host;
     t->ctx = w;
