@@ -26,7 +26,8 @@ struct backend {
     const struct backend_ops *ops;
 };
 
-/* The software Gen9. NULL when out of memory. */
-struct backend *backend_soft_create(void);
+/* The software Gen9. threads: of the render engine, 0: as many as there are processors, at most 4. NULL when out of
+ * memory. */
+struct backend *backend_soft_create(unsigned threads);
 
 #endif

@@ -103,9 +103,11 @@ static const struct backend_ops soft_ops = {
     .destroy = soft_destroy,
 };
 
-struct backend *backend_soft_create(void)
+struct backend *backend_soft_create(unsigned threads)
 {
     struct soft *s = calloc(1, sizeof(*s));
+
+    (void)threads;
 
     if (!s)
         return NULL;

@@ -1,0 +1,65 @@
+/*
+ * Paths. `gtmux exec` makes a directory with what /dev/dri and the sysfs folders of an Intel GPU have in them, and
+ * programs are led there. The nodes in it are plain files; only opening them and asking for their kind is special.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mediator/shim/shim.h"
+#include "vgpu/base/bits.h"
+
+#define DRI "/dev/dri"
+
+static const char *const ours[] = {
+    DRI,
+    "/sys/dev/char/226:0",
+    "/sys/dev/char/226:128",
+    "/sys/class/drm",
+    "/sys/bus/pci/devices/0000:00:02.0",
+    "/sys/devices/pci0000:00/0000:00:02.0",
+};
+
+const char *shim_path_root(void)
+{
+    static const char *root;
+    static bool known;
+
+    if (!known) {
+        root = getenv("GTMUX_SHIM_ROOT");
+        known = true;
+    }
+    return root && *root ? root : NULL;
+}
+
+static bool below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    return !strncmp(path, dir, n) && (path[n] == '/' || !path[n]);
+}
+
+const char *shim_path(const char *path, char buf[SHIM_PATH_MAX])
+{
+    const char *root;
+
+    if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
+        return path;
+    root = shim_path_root();
+    for (size_t i = 0; root && i < GT_ARRAY_SIZE(ours); i++) {
+        if (!below(path, ours[i]))
+            continue;
+        int n = snprintf(buf, SHIM_PATH_MAX, "%s%s", root, path);
+
+        return n > 0 && (unsigned)n < SHIM_PATH_MAX ? buf : path;
+    }
+    return path;
+}
+
+bool shim_path_is_node(const char *path, bool *primary)
+{
+    if (!path || !below(path, DRI) || !shim_path_root())
+        return false;
+    *primary = !strcmp(path, DRI "/card0");
+    return *primary || !strcmp(path, DRI "/renderD128");
+}
