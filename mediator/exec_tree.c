@@ -64,12 +64,12 @@ static const struct file {
     {PCI "/drm/card0/dev", "226:0\n", false},
     {PCI "/drm/card0/uevent", "MAJOR=226\nMINOR=0\nDEVNAME=dri/card0\nDEVTYPE=drm_minor\n", false},
     {PCI "/drm/card0/device", UP_TO "0000:00:02.0", true},
-    {PCI "/drm/card0/subsystem", UP_TO UP_TO "class/drm", true},
+    {PCI "/drm/card0/subsystem", UP_TO "../../class/drm", true},
     {PCI "/drm/renderD128", NULL, false},
     {PCI "/drm/renderD128/dev", "226:128\n", false},
     {PCI "/drm/renderD128/uevent", "MAJOR=226\nMINOR=128\nDEVNAME=dri/renderD128\nDEVTYPE=drm_minor\n", false},
     {PCI "/drm/renderD128/device", UP_TO "0000:00:02.0", true},
-    {PCI "/drm/renderD128/subsystem", UP_TO UP_TO "class/drm", true},
+    {PCI "/drm/renderD128/subsystem", UP_TO "../../class/drm", true},
 };
 
 /* PCI configuration space: vendor, device, command, status; revision and class; header; subsystem. */

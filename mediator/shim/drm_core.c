@@ -49,8 +49,7 @@ int drm_get_unique(struct shim_file *f, void *arg)
     struct drm_unique *a = arg;
     size_t n = a->unique_len;
 
-    (void)f;
-    put_text(a->unique, &n, UNIQUE);
+    put_text(a->unique, &n, f->named ? UNIQUE : ""); /* libdrm's drmOpenByName passes over devices with a name */
     a->unique_len = n;
     return 0;
 }
@@ -66,7 +65,7 @@ int drm_set_version(struct shim_file *f, void *arg)
 {
     struct drm_set_version *a = arg;
 
-    (void)f;
+    f->named = true;
     *a = (struct drm_set_version){.drm_di_major = 1, .drm_di_minor = 4, .drm_dd_major = 1, .drm_dd_minor = 6};
     return 0;
 }
@@ -83,6 +82,7 @@ int drm_get_cap(struct shim_file *f, void *arg)
     case DRM_CAP_DUMB_BUFFER:
     case DRM_CAP_TIMESTAMP_MONOTONIC:
     case DRM_CAP_ADDFB2_MODIFIERS:
+    case DRM_CAP_ASYNC_PAGE_FLIP:
     case DRM_CAP_CRTC_IN_VBLANK_EVENT:
     case DRM_CAP_SYNCOBJ:
     case DRM_CAP_SYNCOBJ_TIMELINE:

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mediator/shim/shim.h"
 #include "vgpu/base/bits.h"
 
-#define DRI "/dev/dri"
+#define DRI     "/dev/dri"
+#define CLASSES "/sys/class"
 
 static const char *const ours[] = {
     DRI,
@@ -46,6 +48,11 @@ const char *shim_path(const char *path, char buf[SHIM_PATH_MAX])
     if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
         return path;
     root = shim_path_root();
+    /* udev looks for the class in the list of classes; their folders themselves stay where they are. */
+    if (root && (!strcmp(path, CLASSES) || !strcmp(path, CLASSES "/"))) {
+        snprintf(buf, SHIM_PATH_MAX, "%s" CLASSES, root);
+        return buf;
+    }
     for (size_t i = 0; root && i < GT_ARRAY_SIZE(ours); i++) {
         if (!below(path, ours[i]))
             continue;
@@ -54,6 +61,35 @@ const char *shim_path(const char *path, char buf[SHIM_PATH_MAX])
         return n > 0 && (unsigned)n < SHIM_PATH_MAX ? buf : path;
     }
     return path;
+}
+
+/* Names of folders that end one of ours, or are on the way to the nodes. */
+static bool interesting(const char *name)
+{
+    static const char *const names[] = {"dri", "drm", "226:0", "226:128", "0000:00:02.0", "pci0000:00"};
+    bool found = false;
+
+    for (size_t i = 0; i < GT_ARRAY_SIZE(names); i++)
+        found |= !strcmp(name, names[i]);
+    return found;
+}
+
+const char *shim_path_at(int dir, const char *path, char buf[SHIM_PATH_MAX])
+{
+    char link[32], full[SHIM_PATH_MAX];
+    ssize_t n;
+
+    if (!path || path[0] == '/' || dir < 0 || !interesting(path) || !shim_path_root())
+        return shim_path(path, buf);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+    n = readlink(link, full, sizeof(full));
+    if (n <= 0 || (size_t)n + strlen(path) + 2 > sizeof(full))
+        return path;
+    full[n] = '/';
+    strcpy(full + n + 1, path);
+    const char *changed = shim_path(full, buf);
+
+    return changed == full ? path : changed;
 }
 
 bool shim_path_is_node(const char *path, bool *primary)

@@ -94,7 +94,7 @@ static int openat_path(openat_type real, int dir, const char *path, int flags, m
 
     if (shim_path_is_node(path, &primary) && !(flags & O_PATH))
         return open_node(primary, flags);
-    return real(dir, shim_path(path, buf), flags, mode);
+    return real(dir, shim_path_at(dir, path, buf), flags, mode);
 }
 
 EXPORT int openat(int dir, const char *path, int flags, ...)

@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -93,9 +96,9 @@ static int as_node(int rc, bool node, bool primary, void *out)
         REAL(int (*)(int, const char *, type *, int), #name);                                                          \
         char buf[SHIM_PATH_MAX];                                                                                       \
         bool primary = false, node = shim_path_is_node(path, &primary);                                                \
-        if (!node && !*path && (flags & AT_EMPTY_PATH))                                                        \
+        if (!node && !*path && (flags & AT_EMPTY_PATH))                                                                \
             node = fd_node(dir, &primary);                                                                             \
-        return as_node(real(dir, shim_path(path, buf), st, flags), node, primary, st);                                 \
+        return as_node(real(dir, shim_path_at(dir, path, buf), st, flags), node, primary, st);                         \
     }
 
 PATH_STAT(stat, struct stat)
@@ -123,7 +126,7 @@ EXPORT int statx(int dir, const char *restrict path, int flags, unsigned mask, s
 
     if (!node && !*path && (flags & AT_EMPTY_PATH))
         node = fd_node(dir, &primary);
-    int rc = real(dir, shim_path(path, buf), flags, mask, st);
+    int rc = real(dir, shim_path_at(dir, path, buf), flags, mask, st);
 
     if (!rc && node) {
         st->stx_mode = NODE_MODE;
@@ -131,6 +134,35 @@ EXPORT int statx(int dir, const char *restrict path, int flags, unsigned mask, s
         st->stx_rdev_minor = minor(node_device(primary));
     }
     return rc;
+}
+
+/* libudev takes folders for sysfs only when the file system says so. */
+static int as_sysfs(int rc, int fd, long *type)
+{
+    char link[32], path[SHIM_PATH_MAX];
+    const char *root = shim_path_root();
+    size_t n = root ? strlen(root) : 0;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    if (rc || !n)
+        return rc;
+    ssize_t got = readlink(link, path, sizeof(path));
+
+    if (got > 0 && (size_t)got > n && !strncmp(path, root, n) && !strncmp(path + n, "/sys", 4))
+        *type = SYSFS_MAGIC;
+    return rc;
+}
+
+EXPORT int fstatfs(int fd, struct statfs *st)
+{
+    REAL(int (*)(int, struct statfs *), "fstatfs");
+    return as_sysfs(real(fd, st), fd, &st->f_type);
+}
+
+EXPORT int fstatfs64(int fd, struct statfs64 *st)
+{
+    REAL(int (*)(int, struct statfs64 *), "fstatfs64");
+    return as_sysfs(real(fd, st), fd, &st->f_type);
 }
 
 EXPORT int access(const char *path, int mode)
@@ -146,7 +178,7 @@ EXPORT int faccessat(int dir, const char *path, int mode, int flags)
     REAL(int (*)(int, const char *, int, int), "faccessat");
     char buf[SHIM_PATH_MAX];
 
-    return real(dir, shim_path(path, buf), mode, flags);
+    return real(dir, shim_path_at(dir, path, buf), mode, flags);
 }
 
 EXPORT ssize_t readlink(const char *restrict path, char *restrict out, size_t n)
@@ -169,7 +201,7 @@ EXPORT ssize_t readlinkat(int dir, const char *restrict path, char *restrict out
     REAL(ssize_t(*)(int, const char *, char *, size_t), "readlinkat");
     char buf[SHIM_PATH_MAX];
 
-    return real(dir, shim_path(path, buf), out, n);
+    return real(dir, shim_path_at(dir, path, buf), out, n);
 }
 
 /* The tree's root is not a part of what programs see. */

@@ -154,6 +154,7 @@ struct shim_file {
     struct shim_table bos, syncobjs, contexts, vms;
     struct shim_event *events, **events_end;
     bool universal_planes;
+    bool named; /* SET_VERSION was called: the kernel gives the bus id from then on */
 };
 struct shim_file *shim_file_new(bool primary);
 void shim_file_unref(struct shim_file *f);
@@ -216,6 +217,8 @@ int shim_fd_move(int fd);
 #define SHIM_PATH_MAX 1024u
 /* Path as it is to be used: in the tree that stands for ours, or the same. */
 const char *shim_path(const char *path, char buf[SHIM_PATH_MAX]);
+/* The same for a path that counts from an open folder, as libudev walks: one name after the other. */
+const char *shim_path_at(int dir, const char *path, char buf[SHIM_PATH_MAX]);
 /* True for the DRM nodes (as programs name them); *primary: card0. */
 bool shim_path_is_node(const char *path, bool *primary);
 /* The tree's root, which programs must not see in resolved paths; NULL: none. */
