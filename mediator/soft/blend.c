@@ -168,7 +168,7 @@ void blend_channels(const struct target_write *w, float dst[4][16], float out[4]
 
     memcpy(j.src, out, sizeof(j.src));
     for (unsigned c = 0; c < 4; c++) {
-        if (w->second[c])
+        if (w->second)
             memcpy(j.second[c], w->second[c], sizeof(j.second[c]));
         if (clamps) {
             clamp(j.src[c], low);

@@ -33,6 +33,9 @@ static bool decode_bytes(const struct soft_format *f, const uint8_t *block, uint
     case SOFT_BC3:
         bc3_decode(block, texel);
         return true;
+    case SOFT_BC7:
+        bc7_decode(block, texel);
+        return true;
     case SOFT_ETC2:
     case SOFT_ETC2_PTA:
         etc2_decode(block, f->compression == SOFT_ETC2_PTA, texel);
@@ -76,13 +79,27 @@ static bool decode_channels(const struct soft_format *f, const uint8_t *block, u
     return true;
 }
 
+static bool decode_bc6h(const struct soft_format *f, const uint8_t *block, uint32_t (*out)[4])
+{
+    float texel[16][3];
+
+    if (f->compression != SOFT_BC6H_SF && f->compression != SOFT_BC6H_UF)
+        return false;
+    bc6h_decode(block, f->compression == SOFT_BC6H_SF, texel);
+    for (unsigned i = 0; i < 16; i++) {
+        memcpy(out[i], texel[i], sizeof(texel[i]));
+        out[i][3] = ONE;
+    }
+    return true;
+}
+
 /* Two texels share Cb and Cr: red is Cr, green Y, blue Cb (PRM SKL vol 5, "YUV Surface Formats"). */
 static bool decode_ycrcb(const struct soft_format *f, const uint8_t *block, uint32_t (*out)[4])
 {
     bool y_odd = f->compression == SOFT_YCRCB_SWAPY || f->compression == SOFT_YCRCB_SWAPUVY;
     bool cr_first = f->compression == SOFT_YCRCB_SWAPUV || f->compression == SOFT_YCRCB_SWAPUVY;
 
-    if (f->compression < SOFT_YCRCB_NORMAL)
+    if (f->compression < SOFT_YCRCB_NORMAL || f->compression > SOFT_YCRCB_SWAPY)
         return false;
     for (unsigned i = 0; i < 2; i++) {
         const uint8_t *chroma = block + !y_odd;
@@ -95,12 +112,31 @@ static bool decode_ycrcb(const struct soft_format *f, const uint8_t *block, uint
     return true;
 }
 
+/* FLT16 formats of the LDR profile and sRGB. */
+static bool decode_astc(const struct soft_format *f, const uint8_t *block, uint32_t (*out)[4])
+{
+    unsigned n = (unsigned)f->block_width_px * f->block_height_px;
+    uint16_t texel[144][4];
+
+    if (f->compression != SOFT_ASTC || n > 144)
+        return false;
+    astc_decode(block, f->block_width_px, f->block_height_px, f->srgb, texel);
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned c = 0; c < 4; c++) {
+            float v = f->srgb ? (float)(texel[i][c] >> 8) / 255 : (float)texel[i][c] / 65535;
+
+            out[i][c] = soft_as_bits(f->srgb && c < 3 ? soft_srgb_to_linear[texel[i][c] >> 8] : v);
+        }
+    return true;
+}
+
 void soft_format_decode_block(const struct soft_format *f, const uint8_t *block, uint32_t (*texels)[4])
 {
     uint8_t bytes[16][4];
 
     if (decode_bytes(f, block, bytes))
         from_bytes(f, bytes, texels);
-    else if (!decode_channels(f, block, texels) && !decode_ycrcb(f, block, texels))
+    else if (!decode_channels(f, block, texels) && !decode_bc6h(f, block, texels) && !decode_ycrcb(f, block, texels) &&
+             !decode_astc(f, block, texels))
         memset(texels, 0, (size_t)f->block_width_px * f->block_height_px * sizeof(texels[0]));
 }

@@ -58,26 +58,40 @@ static int choose_width(const struct raster_pixel_state *ps, unsigned slots)
     return ps->kernel[0].kernel ? 0 : -1;
 }
 
-static void set_masks(struct pixel_worker *w)
+static void set_slot(struct pixel_worker *w, unsigned i, bool per_sample)
+{
+    const struct pixel_slot *s = &w->slot[i];
+    const uint16_t x = s->quad->x, y = s->quad->y, px[4] = {x, (uint16_t)(x + 1), x, (uint16_t)(x + 1)},
+                   py[4] = {y, y, (uint16_t)(y + 1), (uint16_t)(y + 1)};
+    uint32_t lit = 0;
+
+    memcpy(w->px + 4 * i, px, sizeof(px));
+    memcpy(w->py + 4 * i, py, sizeof(py));
+    if (i >= w->slots)
+        return;
+    for (unsigned k = 0; k < 4; k++) {
+        uint16_t cover = s->quad->cover[k] & (per_sample ? 1u << s->sample : 0xffffu);
+
+        w->cover[4 * i + k] = cover;
+        lit |= (uint32_t)(cover != 0) << k;
+    }
+    w->lit |= lit << (4 * i);
+    w->vector |= (lit ? 0xfu : 0) << (4 * i);
+}
+
+/* Slots without work have coordinates like the others. */
+static void set_slots(struct pixel_worker *w)
 {
     bool per_sample = w->r->state.ps.per_sample && w->r->state.samples > 1;
 
-    w->lit = w->vector = w->tested = 0;
-    memset(w->cover, 0, sizeof(w->cover));
-    for (unsigned i = 0; i < 4 * w->slots; i++) {
-        const struct pixel_slot *s = &w->slot[i / 4];
-        uint16_t cover = s->quad->cover[i % 4];
-
-        if (per_sample)
-            cover &= (uint16_t)(1u << s->sample);
-        w->cover[i] = cover;
-        w->lit |= (uint32_t)(cover != 0) << i;
+    w->lit = w->vector = 0;
+    for (unsigned i = 0; i < w->width / 4; i++) {
+        if (i >= w->slots)
+            w->slot[i] = w->slot[0];
+        set_slot(w, i, per_sample);
     }
-    for (unsigned i = 0; i < w->slots; i++)
-        if (w->lit >> (4 * i) & 0xf)
-            w->vector |= 0xfu << (4 * i);
-    if (w->r->state.ps.early_depth)
-        w->tested = UINT32_MAX;
+    w->live = w->lit;
+    w->tested = w->r->state.ps.early_depth ? UINT32_MAX : 0;
 }
 
 static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
@@ -88,9 +102,7 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     enum eu_result result;
     unsigned grace = PIXEL_GRACE;
 
-    for (unsigned i = w->slots; i < PIXEL_SLOTS; i++) /* slots without work have coordinates like the others */
-        w->slot[i] = w->slot[0];
-    set_masks(w);
+    set_slots(w);
     pixel_payload(w, k, t);
     eu_thread_start(t, k->kernel, w->lit);
     t->vector_mask = w->vector;

@@ -21,10 +21,12 @@ struct pixel_worker {
     /* The thread: */
     struct pixel_slot slot[PIXEL_SLOTS];
     unsigned slots, width;
-    uint32_t lit;             /* channels with samples, at dispatch */
-    uint32_t vector;          /* channels of quads with any */
-    uint16_t cover[EU_LANES]; /* samples of each channel that are still to be written */
-    uint32_t tested;          /* channels whose depth and stencil tests are done */
+    uint16_t px[EU_LANES + 16], py[EU_LANES + 16]; /* the channels' pixels; messages are taken by 16 channels */
+    uint32_t lit;                                  /* channels with samples, at dispatch */
+    uint32_t vector;                               /* channels of quads with any */
+    uint32_t live;                                 /* channels with samples that are still to be written */
+    uint16_t cover[EU_LANES];                      /* these samples */
+    uint32_t tested;                               /* channels whose depth and stencil tests are done */
 };
 
 struct pixel_worker *pixel_worker_create(struct soft_raster *r, unsigned worker); /* NULL: out of memory */
@@ -56,11 +58,11 @@ struct target_write {
     const float *constant; /* blend constant */
     uint32_t layer;
     unsigned sample;
-    uint32_t mask;          /* channels to write */
-    uint16_t x[16], y[16];  /* where each is; groups of 4 are quads: x + 1, y + 1 */
-    const float *color[4];  /* of 16 channels each, integers as their bits */
-    const float *second[4]; /* dual source, or NULL */
-    bool alpha_to_one;
+    uint32_t mask;              /* channels to write */
+    const uint16_t *x, *y;      /* where each of the 16 is; groups of 4 are quads: x + 1, y + 1 */
+    const float (*color)[16];   /* 4 components, integers as their bits */
+    const float (*second)[16];  /* dual source, or NULL */
+    bool alpha_to_one, uniform; /* uniform: all channels have the colour of the first */
 };
 
 void target_write(struct soft_mem *m, const struct target_write *w);
@@ -70,6 +72,13 @@ void target_read(struct soft_mem *m, const struct target_write *w, float out[4][
 /* Pixels for one unit of a fast clear's rectangle (PRM SKL vol 7, "MCS Buffer for Render Target(s)"; Mesa
  * blorp_clear.c). */
 void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);
+
+/* ---- target_fill.c */
+
+/* Fills pixels of one layer of the level that is drawn to, all samples of sample_mask, with an element. box is cut to
+ * the level. All workers help. */
+void target_fill(struct soft_engine *e, const struct soft_surface *s, struct raster_box box, uint32_t layer,
+                 uint16_t sample_mask, const uint8_t element[16]);
 
 /* ---- target_clear.c: a fast clear covers pixels of the surface by blocks; p is the rectangle in its scaled units. */
 void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p);

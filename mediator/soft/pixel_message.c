@@ -21,7 +21,7 @@ struct output {
     uint32_t mask;            /* payload channels */
     unsigned target;          /* which BLEND_STATE entry */
     uint32_t layer;
-    bool dual, has_alpha0, has_omask, has_depth, has_stencil;
+    bool dual, uniform, has_alpha0, has_omask, has_depth, has_stencil;
     float color[4][16], second[4][16], alpha0[16], depth[16];
     uint16_t omask[16];
     uint8_t stencil[16];
@@ -39,9 +39,12 @@ static const uint8_t *payload(const struct eu_message *m, unsigned reg)
 /* One value for each channel; returns the next register. */
 static unsigned take(const struct eu_message *m, unsigned reg, unsigned channels, float out[16])
 {
-    for (unsigned i = 0; i < channels; i += 8)
-        memcpy(out + i, payload(m, reg++), EU_REG_BYTES);
-    return reg;
+    memcpy(out, payload(m, reg), EU_REG_BYTES);
+    if (channels == 16)
+        memcpy(out + 8, payload(m, reg + 1), EU_REG_BYTES);
+    else
+        memset(out + 8, 0, EU_REG_BYTES);
+    return reg + channels / 8;
 }
 
 static unsigned take_color(const struct eu_message *m, unsigned reg, unsigned channels, float out[4][16])
@@ -96,6 +99,7 @@ static void parse(const struct pixel_worker *w, const struct eu_message *m, stru
     reg = take_header(w, m, o);
     if (subtype == WRITE_SIMD16_REPLICATED) {
         take_replicated(m, reg, o->color);
+        o->uniform = true;
         o->has_omask = o->has_depth = o->has_stencil = o->has_alpha0 = false;
         return;
     }
@@ -149,26 +153,29 @@ static uint16_t alpha_coverage(float alpha, unsigned samples, unsigned pixel)
     return (uint16_t)((mask << turn | mask >> (samples - turn)) & ((1u << samples) - 1));
 }
 
-/* Kill, output mask, alpha test, alpha to coverage: pixels that go before depth is tested. */
-static void remove_samples(struct pixel_worker *w, const struct output *o)
+/* Kill, output mask, alpha test, alpha to coverage: samples that go before depth is tested. */
+static void remove_samples(struct pixel_worker *w, const struct output *o, uint32_t these)
 {
     const struct raster_state *st = &w->r->state;
     const float *alpha = o->has_alpha0 ? o->alpha0 : o->color[3];
-    bool tests_alpha = o->target == 0 || o->has_alpha0;
+    bool by_alpha = o->target == 0 || o->has_alpha0, test = by_alpha && st->ps.alpha_test;
+    bool coverage = by_alpha && st->ps.alpha_to_coverage && st->samples > 1;
 
+    if (!o->has_omask && !test && !coverage && !(w->live & these & ~(o->mask << o->first)))
+        return;
     for (unsigned i = 0; i < o->channels; i++) {
         uint16_t *cover = &w->cover[o->first + i];
 
-        if (!(o->mask >> i & 1)) {
-            *cover = 0;
-            continue;
-        }
         if (o->has_omask)
             *cover &= o->omask[i];
-        if (tests_alpha && st->ps.alpha_test && !alpha_passes(st->ps.alpha_func, alpha[i], st->ps.alpha_ref))
+        if (test && !alpha_passes(st->ps.alpha_func, alpha[i], st->ps.alpha_ref))
             *cover = 0;
-        if (tests_alpha && st->ps.alpha_to_coverage && st->samples > 1)
+        if (coverage)
             *cover &= alpha_coverage(alpha[i], st->samples, i % 4);
+        if (!(o->mask >> i & 1))
+            *cover = 0;
+        if (!*cover)
+            w->live &= ~(1u << (o->first + i));
     }
 }
 
@@ -179,9 +186,10 @@ static unsigned late_quad(struct pixel_worker *w, const struct output *o, unsign
     struct raster_quad q = *w->slot[channel / 4].quad;
     struct depth_input in = {.computed = o->has_stencil};
 
-    memcpy(q.cover, w->cover + channel, sizeof(q.cover));
-    if (!(q.cover[0] | q.cover[1] | q.cover[2] | q.cover[3]))
+    if (!(w->live >> channel & 0xf))
         return 0;
+    for (unsigned k = 0; k < 4; k++)
+        q.cover[k] = w->live >> (channel + k) & 1 ? w->cover[channel + k] : 0;
     if (st->ds.test || st->ds.stencil_test) {
         depth_interpolate(st, w->prim, &q, &in);
         for (unsigned p = 0; o->has_depth && p < 4 * RASTER_SAMPLES; p++)
@@ -189,6 +197,9 @@ static unsigned late_quad(struct pixel_worker *w, const struct output *o, unsign
         memcpy(in.stencil, o->stencil + i, sizeof(in.stencil));
         passed = depth_test_quad(st, w->env.mem, w->prim, &q, &in);
         memcpy(w->cover + channel, q.cover, sizeof(q.cover));
+        for (unsigned k = 0; k < 4; k++)
+            if (!q.cover[k])
+                w->live &= ~(1u << (channel + k));
         return passed;
     }
     for (unsigned p = 0; p < 4; p++)
@@ -201,7 +212,7 @@ static void test_late(struct pixel_worker *w, const struct output *o)
 {
     uint32_t these = (o->channels == 16 ? 0xffffu : 0xffu) << o->first;
 
-    remove_samples(w, o);
+    remove_samples(w, o, these);
     if ((w->tested & these) == these)
         return;
     for (unsigned i = 0; i < o->channels; i += 4)
@@ -213,37 +224,30 @@ static void test_late(struct pixel_worker *w, const struct output *o)
 
 static void apply_smooth(const struct pixel_worker *w, struct output *o)
 {
-    for (unsigned i = 0; i < o->channels; i++) {
-        const struct raster_quad *q = w->slot[(o->first + i) / 4].quad;
-
+    for (unsigned i = 0; i < o->channels; i++)
         o->color[3][i] *=
-            setup_smooth_coverage(w->prim, (float)(q->x + (i & 1)) + 0.5f, (float)(q->y + (i >> 1 & 1)) + 0.5f);
-    }
-}
-
-static void set_places(const struct pixel_worker *w, unsigned first, unsigned channels, struct target_write *t)
-{
-    for (unsigned i = 0; i < channels; i++) {
-        const struct raster_quad *q = w->slot[(first + i) / 4].quad;
-
-        t->x[i] = (uint16_t)(q->x + (i & 1));
-        t->y[i] = (uint16_t)(q->y + (i >> 1 & 1));
-    }
+            setup_smooth_coverage(w->prim, (float)w->px[o->first + i] + 0.5f, (float)w->py[o->first + i] + 0.5f);
 }
 
 static void write_samples(struct pixel_worker *w, const struct output *o, struct target_write *t)
 {
+    uint32_t live = w->live >> o->first & (o->channels == 16 ? 0xffffu : 0xffu);
     uint16_t any = 0;
 
+    if (w->r->state.samples == 1) {
+        t->mask = live;
+        target_write(w->env.mem, t);
+        return;
+    }
     for (unsigned i = 0; i < o->channels; i++)
-        any |= w->cover[o->first + i];
+        any |= live >> i & 1 ? w->cover[o->first + i] : 0;
     for (unsigned s = 0; any >> s; s++) {
         if (!(any >> s & 1))
             continue;
         t->sample = s;
         t->mask = 0;
         for (unsigned i = 0; i < o->channels; i++)
-            t->mask |= (uint32_t)(w->cover[o->first + i] >> s & 1) << i;
+            t->mask |= (live >> i & (uint32_t)w->cover[o->first + i] >> s & 1) << i;
         target_write(w->env.mem, t);
     }
 }
@@ -251,24 +255,31 @@ static void write_samples(struct pixel_worker *w, const struct output *o, struct
 static enum eu_result write_target(struct pixel_worker *w, const struct eu_message *m)
 {
     const struct raster_state *st = &w->r->state;
-    struct target_write t = {.constant = st->blend_constant, .alpha_to_one = st->ps.alpha_to_one};
     struct output o;
 
     parse(w, m, &o);
+    if (o.first + o.channels > w->width)
+        return EU_DONE;
     o.mask &= w->lit >> o.first;
     test_late(w, &o);
-    t.s = soft_env_surface(&w->env, m->desc & 0xff);
-    if (!t.s || t.s->type == SOFT_SURF_NULL)
+    struct target_write t = {
+        .s = soft_env_surface(&w->env, m->desc & 0xff),
+        .blend = &st->blend[o.target],
+        .constant = st->blend_constant,
+        .layer = o.layer,
+        .x = w->px + o.first,
+        .y = w->py + o.first,
+        .color = (const float(*)[16])o.color,
+        .second = o.dual ? (const float(*)[16])o.second : NULL,
+        .alpha_to_one = st->ps.alpha_to_one,
+        .uniform = o.uniform,
+    };
+    if (!t.s || t.s->type == SOFT_SURF_NULL || !(w->live >> o.first))
         return EU_DONE;
-    if (w->prim->smooth && !soft_format_is_integer(t.s->info))
+    if (w->prim->smooth && !soft_format_is_integer(t.s->info)) {
         apply_smooth(w, &o);
-    t.blend = &st->blend[o.target];
-    t.layer = o.layer;
-    for (unsigned c = 0; c < 4; c++) {
-        t.color[c] = o.color[c];
-        t.second[c] = o.dual ? o.second[c] : NULL;
+        t.uniform = false;
     }
-    set_places(w, o.first, o.channels, &t);
     write_samples(w, &o, &t);
     return EU_DONE;
 }
@@ -278,12 +289,14 @@ static enum eu_result read_target(struct pixel_worker *w, const struct eu_messag
 {
     unsigned channels = m->desc >> SUBTYPE_SHIFT & 1 ? 8 : 16;
     unsigned first = (m->desc >> SLOT_GROUP & 1 ? 16u : m->first_channel) & 24;
-    struct target_write t = {.s = soft_env_surface(&w->env, m->desc & 0xff), .layer = w->prim->layer};
+    struct target_write t = {.s = soft_env_surface(&w->env, m->desc & 0xff),
+                             .layer = w->prim->layer,
+                             .x = w->px + first,
+                             .y = w->py + first};
     float out[4][16];
 
-    if (!t.s || m->rlen < channels / 8 * 4 || first + channels > EU_LANES)
+    if (!t.s || m->rlen < channels / 8 * 4 || first + channels > w->width)
         return EU_DONE;
-    set_places(w, first, channels, &t);
     for (unsigned i = 0; i < channels; i += 4) { /* each slot may have a sample of its own */
         t.mask = 0xfu << i;
         t.sample = w->slot[(first + i) / 4].sample;
@@ -347,7 +360,7 @@ static enum eu_result interpolate(struct pixel_worker *w, const struct eu_messag
     unsigned first = (m->desc >> SLOT_GROUP & 1 ? 16u : 0u) + (m->first_channel & 8u);
     enum pixel_location at = (m->desc >> PI_TYPE & 3) == PI_CENTROID ? AT_CENTROID : AT_PIXEL;
 
-    if (m->rlen < channels / 4 || first + channels > EU_LANES)
+    if (m->rlen < channels / 4 || first + channels > w->width)
         return EU_DONE;
     for (unsigned g = 0; g < channels / 8; g++) {
         float x[8], y[8], out[16];

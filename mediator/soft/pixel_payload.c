@@ -49,15 +49,18 @@ static void sample_position(const struct pixel_worker *w, unsigned channel, enum
 
 void pixel_positions(const struct pixel_worker *w, unsigned first, enum pixel_location at, float x[8], float y[8])
 {
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned channel = first + i;
-        const struct raster_quad *q = w->slot[channel / 4].quad;
-        unsigned sx = (unsigned)w->r->state.pixel_offset / (RASTER_SUB / 16), sy = sx;
+    float offset = (float)w->r->state.pixel_offset / RASTER_SUB;
 
-        if (at != AT_PIXEL)
-            sample_position(w, channel, at, &sx, &sy);
-        x[i] = (float)(q->x + (channel & 1)) + (float)sx / 16;
-        y[i] = (float)(q->y + (channel >> 1 & 1)) + (float)sy / 16;
+    for (unsigned i = 0; i < 8; i++) {
+        x[i] = (float)w->px[first + i] + offset;
+        y[i] = (float)w->py[first + i] + offset;
+    }
+    for (unsigned i = 0; i < 8 && at != AT_PIXEL; i++) {
+        unsigned sx, sy;
+
+        sample_position(w, first + i, at, &sx, &sy);
+        x[i] = (float)w->px[first + i] + (float)sx / 16;
+        y[i] = (float)w->py[first + i] + (float)sy / 16;
     }
 }
 

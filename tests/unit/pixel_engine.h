@@ -13,7 +13,7 @@
 
 /* Where things are in the memory. The target is the fixture's surface at FIXTURE_BASE. */
 #define ENGINE_TARGET  FIXTURE_BASE
-#define ENGINE_HEAP    (FIXTURE_BASE + 40 * SOFT_PAGE) /* base of all state; offsets: */
+#define ENGINE_HEAP    (FIXTURE_BASE + (FIXTURE_PAGES - 24) * SOFT_PAGE) /* base of all state; offsets: */
 #define ENGINE_BLEND   0x000u
 #define ENGINE_CC      0x100u
 #define ENGINE_CCVIEW  0x200u
@@ -23,8 +23,8 @@
 #define ENGINE_SURFACE 0xa00u
 #define ENGINE_CONST   0xb00u
 #define ENGINE_KERNEL  0x1000u
-#define ENGINE_DEPTH   (FIXTURE_BASE + 44 * SOFT_PAGE)
-#define ENGINE_STENCIL (FIXTURE_BASE + 54 * SOFT_PAGE)
+#define ENGINE_DEPTH   (FIXTURE_BASE + (FIXTURE_PAGES - 20) * SOFT_PAGE)
+#define ENGINE_STENCIL (FIXTURE_BASE + (FIXTURE_PAGES - 10) * SOFT_PAGE)
 
 struct pixel_engine {
     struct soft_engine e;

@@ -11,7 +11,10 @@
 #include "vgpu/desc/fields.h"
 
 #define FIXTURE_BASE UINT64_C(0x100000)
-#define FIXTURE_SIZE (64u * SOFT_PAGE)
+#ifndef FIXTURE_PAGES
+#define FIXTURE_PAGES 64u
+#endif
+#define FIXTURE_SIZE (FIXTURE_PAGES * SOFT_PAGE)
 
 static uint8_t fixture_ram[FIXTURE_SIZE];
 static struct vgpu_exec fixture_exec;

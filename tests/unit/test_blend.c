@@ -38,8 +38,7 @@ static int start(void **state)
     set(src, 0.5f, 0.25f, 0.75f, 0.6f);
     set(dst, 0.125f, 0.5f, 1, 0.8f);
     set(second, 0.9f, 0.8f, 0.7f, 0.3f);
-    for (unsigned c = 0; c < 4; c++)
-        w.second[c] = second[c];
+    w.second = (const float(*)[16])second;
     return 0;
 }
 

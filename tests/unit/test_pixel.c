@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "mediator/soft/pixel.h"
 #include "pixel_engine.h"
 
 /* Mesa's shader for glprobe's triangle: red and green are the attribute's first components, blue 0, alpha 1. */
@@ -305,6 +306,47 @@ static void fast_clears_fill_the_pixels(void **state)
             assert_int_equal(pixel(x, y), x < 100 && y < 32 ? 0xff000033 : 0);
 }
 
+static void mark(const struct soft_surface *s, struct raster_box b, uint16_t samples, uint8_t *map)
+{
+    for (uint32_t sample = 0; sample < s->samples; sample++)
+        for (int32_t y = b.y0; y < b.y1; y++)
+            for (int32_t x = b.x0; x < b.x1; x++)
+                if (samples >> sample & 1)
+                    memset(map + (soft_surface_address(s, (uint32_t)x, (uint32_t)y, 0, 0, sample) - FIXTURE_BASE), 0x77,
+                           s->element_bytes);
+}
+
+static void fills_touch_exactly_their_pixels(void **state)
+{
+    static const struct fixture_surface kind[] = {
+        {SOFT_FORMAT_R8G8B8A8_UNORM, Y, 100, 90, 512, 0, 0},     {SOFT_FORMAT_R8G8B8A8_UNORM, X, 200, 60, 1024, 0, 0},
+        {SOFT_FORMAT_R16_UNORM, Y, 129, 67, 384, 0, 0},          {SOFT_FORMAT_R8_UINT, W, 130, 140, 256, 0, 0},
+        {SOFT_FORMAT_R8G8B8A8_UNORM, LINEAR, 97, 83, 400, 0, 0}, {SOFT_FORMAT_R32_FLOAT, Y, 60, 66, 512, 2, 1},
+        {SOFT_FORMAT_R32_FLOAT, Y, 30, 34, 512, 4, 1},           {SOFT_FORMAT_R8G8B8A8_UNORM, Y, 64, 32, 256, 2, 0},
+        {SOFT_FORMAT_R8G8B8A8_UNORM, Y, 64, 36, 256, 1, 0}};
+    static const struct raster_box box[] = {
+        {0, 0, 999, 999}, {33, 7, 97, 66}, {3, 5, 4, 6}, {2, 32, 64, 64}, {50, 9, 50, 20}};
+    static uint8_t map[FIXTURE_SIZE];
+    uint8_t element[16];
+
+    (void)state;
+    memset(element, 0x77, sizeof(element));
+    for (unsigned k = 0; k < sizeof(kind) / sizeof(kind[0]); k++) {
+        for (unsigned i = 0; i < 2 * sizeof(box) / sizeof(box[0]); i++) {
+            struct soft_surface s = fixture_surface(kind[k]);
+            uint16_t samples = i % 2 ? 0xffff : 0xfff5;
+            struct raster_box b = raster_intersect(
+                box[i / 2], (struct raster_box){0, 0, (int32_t)kind[k].width, (int32_t)kind[k].height});
+
+            memset(fixture_ram, 0, sizeof(fixture_ram));
+            memset(map, 0, sizeof(map));
+            mark(&s, b, samples, map);
+            target_fill(&p.e, &s, box[i / 2], 0, samples, element);
+            assert_memory_equal(map, fixture_ram, sizeof(map));
+        }
+    }
+}
+
 /* Any state at all: nothing but the guest's memory may suffer. */
 static void random_state_is_survived(void **state)
 {
@@ -373,6 +415,7 @@ int main(void)
         CASE(hz_op_clears_depth_and_stencil),
         CASE(resolves_and_missing_shaders_draw_nothing),
         CASE(fast_clears_fill_the_pixels),
+        CASE(fills_touch_exactly_their_pixels),
         CASE(random_state_is_survived),
     };
 

@@ -15,6 +15,7 @@ static struct soft_surface s;
 static struct raster_blend blend;
 static const float constant[4];
 static float color[4][16];
+static uint16_t px[16], py[16];
 static struct target_write w;
 
 static int start(void **state)
@@ -28,14 +29,16 @@ static int start(void **state)
     w.blend = &blend;
     w.constant = constant;
     w.mask = 0xffff;
+    w.color = (const float(*)[16])color;
+    w.x = px;
+    w.y = py;
     for (unsigned c = 0; c < 4; c++) {
-        w.color[c] = color[c];
         for (unsigned i = 0; i < 16; i++)
             color[c][i] = (float)(c * 16 + i) / 255;
     }
     for (unsigned i = 0; i < 16; i++) { /* four quads in a row */
-        w.x[i] = (uint16_t)(8 + i / 4 * 2 + i % 2);
-        w.y[i] = (uint16_t)(6 + i / 2 % 2);
+        px[i] = (uint16_t)(8 + i / 4 * 2 + i % 2);
+        py[i] = (uint16_t)(6 + i / 2 % 2);
     }
     return 0;
 }
@@ -91,11 +94,11 @@ static void nothing_is_written_beyond_the_surface(void **state)
     (void)state;
     memcpy(before, fixture_ram, sizeof(before));
     for (unsigned i = 0; i < 16; i++)
-        w.x[i] = (uint16_t)(w.x[i] + 60);
+        px[i] = (uint16_t)(px[i] + 60);
     target_write(&fixture_mem, &w); /* 68.. of 64 */
     w.layer = 1;
     for (unsigned i = 0; i < 16; i++)
-        w.x[i] = (uint16_t)(w.x[i] - 60);
+        px[i] = (uint16_t)(px[i] - 60);
     target_write(&fixture_mem, &w);
     w.layer = 0;
     w.sample = 3;
@@ -259,7 +262,7 @@ static void hostile_places_are_survived(void **state)
     target_write(&fixture_mem, &w);
     s.pitch_bytes = 0x3ffff;
     for (unsigned i = 0; i < 16; i++)
-        w.y[i] = 16383;
+        py[i] = 16383;
     target_write(&fixture_mem, &w);
 }
 
