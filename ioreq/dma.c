@@ -1,12 +1,15 @@
 #include "ioreq/dma.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ioreq/guest_copy.h"
+#include "ioreq/transport.h"
 #include "vgpu/base/bits.h"
 
 /*
@@ -27,6 +30,8 @@ static void changed(struct dma_map *m)
 void dma_init(struct dma_map *m)
 {
     m->count = 0;
+    for (unsigned i = 0; i < DMA_MAX_FILES; i++)
+        m->file[i] = (struct dma_file){.fd = -1};
     changed(m);
 }
 
@@ -113,6 +118,7 @@ int dma_map_file(struct dma_range *r, int fd, uint64_t offset)
     r->map = p;
     r->map_len = len;
     r->ptr = (uint8_t *)p + (offset - start);
+    r->file_off = offset;
     return 0;
 }
 
@@ -134,15 +140,66 @@ int dma_add(struct dma_map *m, const struct dma_range *r)
 
     memmove(&m->range[i + 1], &m->range[i], (m->count - i) * sizeof(m->range[0]));
     m->range[i] = *r;
+    m->range[i].file = -1;
     m->count++;
     changed(m);
     return 0;
 }
 
+/* ---- files */
+
+/* Index of the entry of the file behind fd, made if need be; -1: none. */
+static int file_entry(struct dma_map *m, int fd)
+{
+    struct stat st;
+    int unused = -1;
+
+    if (fstat(fd, &st))
+        return -1;
+    for (unsigned i = 0; i < DMA_MAX_FILES; i++) {
+        if (m->file[i].fd < 0)
+            unused = unused < 0 ? (int)i : unused;
+        else if (m->file[i].dev == st.st_dev && m->file[i].ino == st.st_ino)
+            return (int)i;
+    }
+    if (unused < 0)
+        return -1;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0)
+        return -1;
+    m->file[unused] = (struct dma_file){.fd = copy, .dev = st.st_dev, .ino = st.st_ino};
+    return unused;
+}
+
+static void file_put(struct dma_map *m, int index)
+{
+    if (index < 0 || --m->file[index].ranges)
+        return;
+    close(m->file[index].fd);
+    m->file[index].fd = -1;
+}
+
+int dma_add_file(struct dma_map *m, const struct dma_range *r, int fd)
+{
+    int ret = dma_add(m, r);
+
+    if (ret)
+        return ret;
+    int file = file_entry(m, fd);
+
+    m->range[lower_bound(m, r->gpa)].file = file;
+    if (file >= 0)
+        m->file[file].ranges++;
+    return 0;
+}
+
 static void unmap_ranges(struct dma_map *m, unsigned first, unsigned end)
 {
-    for (unsigned i = first; i < end; i++)
+    for (unsigned i = first; i < end; i++) {
+        file_put(m, m->range[i].file);
         dma_unmap_file(&m->range[i]);
+    }
     memmove(&m->range[first], &m->range[end], (m->count - end) * sizeof(m->range[0]));
     m->count -= end - first;
     changed(m);
@@ -247,4 +304,28 @@ uint8_t *dma_page(const struct dma_map *m, uint64_t gpa, bool write)
     const struct dma_range *r = find(m, gpa, true, write);
 
     return r ? r->ptr + (gpa - r->gpa) : NULL;
+}
+
+int dma_runs(const struct dma_map *m, const uint64_t *gpa, size_t n, struct ioreq_run *out, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct dma_range *r = gpa[i] % DMA_PAGE ? NULL : find(m, gpa[i], true, true);
+
+        if (!r || r->file < 0)
+            return -EFAULT;
+        uint64_t off = r->file_off + (gpa[i] - r->gpa);
+        int fd = m->file[r->file].fd;
+        struct ioreq_run *last = count ? &out[count - 1] : NULL;
+
+        if (last && last->fd == fd && last->off + last->len == off) {
+            last->len += DMA_PAGE;
+            continue;
+        }
+        if (count == max)
+            return -ENOSPC;
+        out[count++] = (struct ioreq_run){.fd = fd, .off = off, .len = DMA_PAGE};
+    }
+    return (int)count;
 }

@@ -53,6 +53,12 @@ struct ioreq_events {
     void (*disconnected)(void *ctx); /* the guest is gone; all its memory has been unmapped */
 };
 
+/* Guest memory that lies together in a file. */
+struct ioreq_run {
+    int fd;            /* the transport's; valid until the memory map changes */
+    uint64_t off, len; /* bytes, whole pages */
+};
+
 struct ioreq_config {
     struct ioreq_region_info region[IOREQ_REGIONS];
     const struct ioreq_events *events;
@@ -84,6 +90,10 @@ struct ioreq_transport_ops {
     int (*mem_write)(struct ioreq_transport *t, uint64_t gpa, const void *src, size_t n);
     int (*mem_cas)(struct ioreq_transport *t, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired);
     uint8_t *(*mem_page)(struct ioreq_transport *t, uint64_t gpa, bool write);
+    /* Where n pages of guest memory lie in files, for who makes a dma-buf of them: neighbours that follow each other in
+     * a file are one run. The number of runs, or -EFAULT: a page is no memory, or is not in a file; -ENOSPC: more than
+     * `max` runs. NULL: this transport's guests are not in files. */
+    int (*mem_runs)(struct ioreq_transport *t, const uint64_t *gpa, size_t n, struct ioreq_run *out, size_t max);
     void (*close)(struct ioreq_transport *t); /* frees t */
 };
 

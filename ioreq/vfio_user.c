@@ -222,6 +222,11 @@ static uint8_t *vu_mem_page(struct ioreq_transport *t, uint64_t gpa, bool write)
     return dma_page(&from_transport(t)->map, gpa, write);
 }
 
+static int vu_mem_runs(struct ioreq_transport *t, const uint64_t *gpa, size_t n, struct ioreq_run *out, size_t max)
+{
+    return dma_runs(&from_transport(t)->map, gpa, n, out, max);
+}
+
 /* No events any more: its user has stopped all threads that could use the transport. */
 static void vu_close(struct ioreq_transport *t)
 {
@@ -249,6 +254,7 @@ static const struct ioreq_transport_ops vfio_user_ops = {
     .mem_write = vu_mem_write,
     .mem_cas = vu_mem_cas,
     .mem_page = vu_mem_page,
+    .mem_runs = vu_mem_runs,
     .close = vu_close,
 };
 

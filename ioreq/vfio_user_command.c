@@ -53,7 +53,7 @@ static int dma_map(struct vfio_user *s, struct vu_message *m)
     if (ret)
         return ret;
     vu_memory_begin(s);
-    ret = dma_add(&s->map, &r);
+    ret = m->nfds ? dma_add_file(&s->map, &r, m->fds[0]) : dma_add(&s->map, &r);
     vu_memory_end(s);
     if (ret)
         dma_unmap_file(&r);

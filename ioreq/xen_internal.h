@@ -38,14 +38,15 @@ struct xen {
     struct xen_sink sink;
     struct xen_bars_host bars_host;
     struct xen_irq_host irq_host;
-    uint32_t bdf;                                        /* segment, bus, device, function as in requests */
-    atomic_bool woken;                                   /* something other than a request wants dispatch */
-    evtchn_port_t fired[XEN_MAX_VCPUS + XEN_WAKE_PORTS]; /* masked until dispatch has served them */
+    /* The ports that made the last xen_wait return; masked until dispatch has looked at the slots. */
+    evtchn_port_t fired[XEN_MAX_VCPUS + XEN_WAKE_PORTS];
     size_t fired_bytes;
-    atomic_bool gone; /* Xen says that the domain or the server is no more */
-    bool adopting;    /* the first look also takes requests that a killed process had begun */
-    uint16_t vcpu;    /* of the request being served */
-    bool again;       /* it is one of those */
+    uint32_t bdf;      /* segment, bus, device, function as in requests */
+    atomic_bool woken; /* something other than a request wants dispatch */
+    atomic_bool gone;  /* Xen says that the domain or the server is no more */
+    bool adopting;     /* the first look also takes requests that a killed process had begun */
+    uint16_t vcpu;     /* of the request being served */
+    bool again;        /* it is one of those */
     bool connected, left;
     struct gt_ratelimit log_rl; /* for lines that the guest can cause: of the trap thread ... */
     struct gt_ratelimit irq_rl; /* ... and of interrupts, under irq.lock */
@@ -54,8 +55,8 @@ struct xen {
 /* xen.c. Makes dispatch run soon; any thread. ctx is a struct xen. */
 void xen_wake_dispatch(void *ctx);
 
-/* xen_serve.c. Fills in x->sink. */
-void xen_serve_init(struct xen *x);
+/* xen_serve.c */
+void xen_serve_init(struct xen *x); /* fills in x->sink */
 int xen_wait(struct ioreq_transport *t);
 int xen_dispatch(struct ioreq_transport *t, unsigned spin_us);
 

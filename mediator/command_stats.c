@@ -44,6 +44,10 @@ int command_stats(const struct command_args *a)
         print_object(cJSON_GetObjectItemCaseSensitive(stats, "traps"), 2);
         printf("backend:\n");
         print_object(cJSON_GetObjectItemCaseSensitive(stats, "backend"), 2);
+        if (command_number(stats, "display/flips") > 0) {
+            printf("viewers of the screens:\n");
+            print_object(cJSON_GetObjectItemCaseSensitive(stats, "display"), 2);
+        }
         cJSON_ArrayForEach(pipe, cJSON_GetObjectItemCaseSensitive(stats, "pipes"))
         {
             if (command_number(pipe, "vblanks") > 0)

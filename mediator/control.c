@@ -15,6 +15,7 @@
 
 #include "mediator/control_wire.h"
 #include "mediator/mode.h"
+#include "mediator/screens.h"
 #include "mediator/session.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
@@ -127,6 +128,28 @@ static void add_pipes(cJSON *a, const struct vgpu_stats *st)
     }
 }
 
+static void add_display(cJSON *a, struct session *s)
+{
+    struct display_stats st;
+
+    screens_stats(session_screens(s), &st);
+    const struct number rows[] = {
+        {"viewers", st.viewers},
+        {"flips", st.flips},
+        {"shown", st.shown},
+        {"missed", st.missed},
+        {"cursor_changes", st.cursors},
+        {"viewers_sent_away", st.sent_away},
+        {"dmabufs_made", st.frames.shared},
+        {"dmabufs_reused", st.frames.hits},
+        {"pictures_copied", st.frames.copies},
+        {"bytes_copied", st.frames.bytes_copied},
+        {"latency_mean_us", st.shown ? st.latency_ns / st.shown / 1000 : 0},
+        {"latency_max_us", st.latency_max_ns / 1000},
+    };
+    add_numbers(cJSON_AddObjectToObject(a, "display"), rows, GT_ARRAY_SIZE(rows));
+}
+
 static cJSON *cmd_stats(struct session *s, const cJSON *request, int *fd)
 {
     struct vgpu_stats st;
@@ -161,6 +184,7 @@ static cJSON *cmd_stats(struct session *s, const cJSON *request, int *fd)
     add_numbers(cJSON_AddObjectToObject(a, "traps"), traps, GT_ARRAY_SIZE(traps));
     add_engines(a, &st);
     add_pipes(a, &st);
+    add_display(a, s);
     add_numbers(cJSON_AddObjectToObject(a, "backend"), backend, GT_ARRAY_SIZE(backend));
     return a;
 }
@@ -302,7 +326,8 @@ static int listen_here(struct control *c, const char *run_dir, const char *name)
     char dir[4096];
     int rc = run_dir ? 0 : run_dir_default(dir, sizeof(dir));
 
-    if (rc || (rc = run_dir_make(run_dir ? run_dir : dir)) || (rc = wire_address(&c->address, run_dir, name)))
+    if (rc || (rc = run_dir_make(run_dir ? run_dir : dir)) ||
+        (rc = wire_address(&c->address, run_dir, name, CONTROL_SUFFIX)))
         return rc;
     int other = control_connect(run_dir, name);
     if (other >= 0) {

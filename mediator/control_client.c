@@ -10,7 +10,7 @@
 int control_connect(const char *run_dir, const char *name)
 {
     struct sockaddr_un sa;
-    int rc = wire_address(&sa, run_dir, name);
+    int rc = wire_address(&sa, run_dir, name, CONTROL_SUFFIX);
 
     if (rc)
         return rc;

@@ -91,7 +91,7 @@ int wire_send(int sock, const cJSON *json, int fd)
     return rc;
 }
 
-int wire_address(struct sockaddr_un *sa, const char *run_dir, const char *name)
+int wire_address(struct sockaddr_un *sa, const char *run_dir, const char *name, const char *suffix)
 {
     char dir[sizeof(sa->sun_path)];
 
@@ -103,6 +103,6 @@ int wire_address(struct sockaddr_un *sa, const char *run_dir, const char *name)
     }
     memset(sa, 0, sizeof(*sa));
     sa->sun_family = AF_UNIX;
-    int n = snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/%s" CONTROL_SUFFIX, run_dir, name);
+    int n = snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/%s%s", run_dir, name, suffix);
     return n < 0 || (size_t)n >= sizeof(sa->sun_path) ? -ENAMETOOLONG : 0;
 }

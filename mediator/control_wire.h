@@ -11,7 +11,7 @@
 int wire_read_line(int sock, char *line, size_t size, int timeout_ms, int *fd);
 /* Sends the object as one line, with fd unless it is -1. 0 or -errno. */
 int wire_send(int sock, const cJSON *json, int fd);
-/* RUN_DIR/NAME.ctl as a socket address (run_dir NULL: the default). 0 or -errno. */
-int wire_address(struct sockaddr_un *sa, const char *run_dir, const char *name);
+/* RUN_DIR/NAME and a suffix as a socket address (run_dir NULL: the default). 0 or -errno. */
+int wire_address(struct sockaddr_un *sa, const char *run_dir, const char *name, const char *suffix);
 
 #endif

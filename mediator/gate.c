@@ -382,6 +382,20 @@ uint64_t gate_display_tick(struct gate *g)
     return next;
 }
 
+struct vgpu *gate_visit(struct gate *g)
+{
+    if (!enter(g, PICTURE))
+        return NULL;
+    record_pause(g, true);
+    return g->v;
+}
+
+void gate_visit_end(struct gate *g)
+{
+    record_pause(g, false);
+    leave(g, PICTURE);
+}
+
 unsigned gate_picture(struct gate *g, const struct vgpu_scanout *s, uint32_t *xrgb)
 {
     void *scratch = malloc(VGPU_COMPOSE_SCRATCH);
@@ -394,15 +408,13 @@ unsigned gate_picture(struct gate *g, const struct vgpu_scanout *s, uint32_t *xr
     for (uint32_t y = 0; y < s->height; y++) {
         uint32_t *row = xrgb + (size_t)y * s->width;
 
-        if (!enter(g, PICTURE)) {
+        if (!gate_visit(g)) {
             memset(row, 0, s->width * sizeof(*row));
             holes++;
             continue;
         }
-        record_pause(g, true);
         holes += vgpu_compose_row(s, y, device_reader, g->v, row, scratch) != 0;
-        record_pause(g, false);
-        leave(g, PICTURE);
+        gate_visit_end(g);
     }
     free(scratch);
     return holes;

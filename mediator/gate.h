@@ -60,6 +60,10 @@ bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out);
 /* Composes the whole picture of a scanout into xrgb (width * height pixels): a reader on GGTT and guest memory, fenced
  * against memory map changes row by row. Returns the number of rows that had holes. Not recorded. */
 unsigned gate_picture(struct gate *g, const struct vgpu_scanout *s, uint32_t *xrgb);
+/* A visit of who looks at guest memory for a viewer: between the two the memory map stays as it is, and vgpu's "free"
+ * functions may be called on the device. NULL: not now, and no gate_visit_end. Not recorded. */
+struct vgpu *gate_visit(struct gate *g);
+void gate_visit_end(struct gate *g);
 void gate_stats(struct gate *g, struct vgpu_stats *out);
 /* Hash over registers, config space, GGTT and the pictures of all heads; recorded as the end of a trace. */
 uint64_t gate_finish(struct gate *g);

@@ -39,6 +39,7 @@ struct keeper {
     bool done;   /* `code` is the result */
     int code;
     int signal_fd, lock_fd;
+    uint64_t start_ns;              /* of the device that runs */
     uint64_t deadline_ns;           /* 0: none */
     uint64_t crash_ns[CRASHES_MAX]; /* of the last ones, a ring */
     unsigned crash_count;
@@ -66,6 +67,8 @@ static void deadline_in(struct keeper *k, unsigned ms)
 static void start(struct keeper *k)
 {
     char text[128];
+
+    k->start_ns = gt_clock_ns();
     int rc = keeper_spawn(&k->device, &k->opt, k->lock_fd);
 
     k->ready = false;
@@ -194,8 +197,9 @@ static void take_report(struct keeper *k)
     int rc = xen_keys_running(k->opt.keys, r.server, k->crash_count);
     if (rc)
         gt_warn("cannot write %s: %s", xen_keys_path(k->opt.keys), strerror(-rc));
-    gt_info("%s domain %u, ioreq server %u", k->served ? "serving again:" : "serving", xen_keys_domid(k->opt.keys),
-            r.server);
+    gt_info("%s domain %u, ioreq server %u, %llu ms after the start of the device",
+            k->served ? "serving again:" : "serving", xen_keys_domid(k->opt.keys), r.server,
+            (unsigned long long)((gt_clock_ns() - k->start_ns) / NS_PER_MS));
     k->served = true;
 }
 

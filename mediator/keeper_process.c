@@ -12,10 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "display/wire.h"
 #include "mediator/control.h"
 #include "mediator/keeper_internal.h"
 #include "mediator/keeper_main.h"
 #include "mediator/xen_keys.h"
+#include "vgpu/base/bits.h"
 
 #define LOCK_TRIES   20 /* a device whose keeper was killed takes a moment to die */
 #define LOCK_WAIT_US 50000
@@ -209,11 +211,14 @@ static void remove_file(const struct keeper_options *o, unsigned domid, const ch
 void keeper_remove_files(const struct keeper_options *o, bool state)
 {
     unsigned domid = xen_keys_domid(o->keys);
+    static const char *const suffix[] = {CONTROL_SUFFIX, DISPLAY_SOCKET_SUFFIX};
     char path[4096];
-    int n = snprintf(path, sizeof(path), "%s/%s" CONTROL_SUFFIX, o->run_dir, o->name);
 
-    if (n > 0 && (size_t)n < sizeof(path))
-        unlink(path);
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(suffix); i++) {
+        int n = snprintf(path, sizeof(path), "%s/%s%s", o->run_dir, o->name, suffix[i]);
+        if (n > 0 && (size_t)n < sizeof(path))
+            unlink(path);
+    }
     if (state)
         remove_file(o, domid, "state");
     remove_file(o, domid, "lock");

@@ -27,7 +27,7 @@ int __lsan_is_turned_off(void)
 void sandbox_options_default(struct sandbox_options *o)
 {
     *o = (struct sandbox_options){
-        .fd_limit = 64,
+        .fd_limit = 128,
         .memory_limit = (size_t)1 << 30,
         .file_limit = 256u << 20,
     };

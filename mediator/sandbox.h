@@ -38,7 +38,7 @@ struct sandbox_options {
     bool no_filter;      /* for the self-test: shows that the other layers hold without the system call filter */
 };
 
-/* Not required, 64 descriptors, 1 GiB of memory, files of 256 MiB, uid and gid 0 (to be set). */
+/* Not required, 128 descriptors, 1 GiB of memory, files of 256 MiB, uid and gid 0 (to be set). */
 void sandbox_options_default(struct sandbox_options *o);
 
 /*

@@ -34,10 +34,10 @@ static struct sandbox_handles *xen_kind(struct sandbox *s, const char *target)
     return !strcmp(target, "/dev/xen/evtchn") ? &s->evtchn : NULL;
 }
 
-static int keep_xen(struct sandbox *s, struct sandbox_handles *h, int fd)
+static int keep_device(struct sandbox *s, struct sandbox_handles *h, int fd)
 {
     if (h->count == GT_ARRAY_SIZE(h->fd))
-        return sandbox_fail(s, EMFILE, "too many handles on one Xen device", "this is a mistake in gtmux, report it");
+        return sandbox_fail(s, EMFILE, "too many handles on one device", "this is a mistake in gtmux, report it");
     h->fd[h->count++] = fd;
     return 0;
 }
@@ -60,8 +60,10 @@ static int sort_out(struct sandbox *s, int fd, const char *target)
     struct sandbox_handles *h = s->opt->xen ? xen_kind(s, target) : NULL;
     struct stat st;
 
+    if (!strcmp(target, "/dev/udmabuf") && wanted(s->opt, fd, target))
+        h = &s->udmabuf;
     if (h)
-        return keep_xen(s, h, fd);
+        return keep_device(s, h, fd);
     if (!wanted(s->opt, fd, target)) {
         gt_debug("sandbox: descriptor %d (%s) is closed", fd, target);
         close(fd);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <linux/udmabuf.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -72,6 +73,9 @@ static const struct rule {
     {SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, {BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH)}}, /* fstat of glibc before 2.39 */
     {REFUSE_PATH, SCMP_SYS(newfstatat), 1, {BITS(3, AT_EMPTY_PATH, 0)}},
     {SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 1, {LOW(1, MFD_CLOEXEC)}},
+    {SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 1, {LOW(1, MFD_CLOEXEC | MFD_ALLOW_SEALING)}},
+    {SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, {LOW(1, F_ADD_SEALS)}},
+    {SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, {LOW(1, F_DUPFD_CLOEXEC)}},
     {SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, {LOW(1, F_GETFL)}},
     {SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, {LOW(1, F_SETFL)}},
     {SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, {LOW(1, F_GETFD)}},
@@ -86,6 +90,7 @@ static const uint64_t privcmd_calls[] = {
     IOCTL_PRIVCMD_DM_OP, IOCTL_PRIVCMD_MMAPBATCH_V2, IOCTL_PRIVCMD_MMAPBATCH, /* the last for want of the second */
 };
 static const uint64_t evtchn_calls[] = {IOCTL_EVTCHN_NOTIFY};
+static const uint64_t udmabuf_calls[] = {UDMABUF_CREATE_LIST};
 /* clang-format on */
 
 static int add_calls(scmp_filter_ctx f, uint32_t action, const int *calls, size_t count)
@@ -137,7 +142,8 @@ static int fill(const struct sandbox *s, scmp_filter_ctx f)
         (ret = add_calls(f, SCMP_ACT_ALLOW, allowed, GT_ARRAY_SIZE(allowed))) ||
         (ret = add_calls(f, REFUSE_PATH, without_paths, GT_ARRAY_SIZE(without_paths))) || (ret = add_rules(f)) ||
         (ret = add_ioctls(f, &s->privcmd, privcmd_calls, GT_ARRAY_SIZE(privcmd_calls))) ||
-        (ret = add_ioctls(f, &s->evtchn, evtchn_calls, GT_ARRAY_SIZE(evtchn_calls))))
+        (ret = add_ioctls(f, &s->evtchn, evtchn_calls, GT_ARRAY_SIZE(evtchn_calls))) ||
+        (ret = add_ioctls(f, &s->udmabuf, udmabuf_calls, GT_ARRAY_SIZE(udmabuf_calls))))
         return ret;
     return add_own_signals(f);
 }

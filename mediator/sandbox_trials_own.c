@@ -1,5 +1,6 @@
 /* What must work in the sandbox of a process' own: threads, memory, time, signals, its end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -155,6 +156,20 @@ static const char *picture(struct stage *st)
     return munmap(p, PICTURE) || close(fd) ? "it does not go away" : NULL;
 }
 
+/* What viewers of the guest's screens are given, and the file that a device keeps of guest memory. */
+static const char *frame(struct stage *st)
+{
+    int fd = memfd_create("gtmux-frame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || ftruncate(fd, PICTURE) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        return stage_why(st, "no sealed memfd: %s", strerror(errno));
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0)
+        return stage_why(st, "no second descriptor: %s", strerror(errno));
+    return close(copy) || close(fd) ? "it does not go away" : NULL;
+}
+
 /* ---- signals, and the end */
 
 static void on_signal(int number)
@@ -227,6 +242,7 @@ const struct trial trial_own[] = {
     {.name = "number of processors", .run = processors},
     {.name = "heap", .run = heap},
     {.name = "memfd for a picture", .run = picture},
+    {.name = "sealed memfd for viewers", .run = frame},
     {.name = "signals to itself", .run = signals},
     {.name = "random bytes", .run = random_bytes},
     {.name = "abort", .run = aborting, .end = TRIAL_ABORTS},

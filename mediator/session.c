@@ -82,6 +82,12 @@ static void host_display_kick(void *ctx)
     workers_kick_display(((struct session *)ctx)->workers);
 }
 
+static void host_scanout_changed(void *ctx, unsigned pipe)
+{
+    (void)pipe;
+    screens_changed(((struct session *)ctx)->screens);
+}
+
 /* ---- set-up, in order; session_close unwinds whatever is there */
 
 static int open_journal(struct session *s, char *err, size_t errsz)
@@ -159,6 +165,7 @@ static int open_gate(struct session *s, char *err, size_t errsz)
         .line = host_line,
         .kick = host_kick,
         .display_kick = host_display_kick,
+        .scanout_changed = host_scanout_changed,
         .backend = s->backend,
     };
 
@@ -174,7 +181,7 @@ static int open_all(struct session *s, char *err, size_t errsz)
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd < 0)
         return session_fail(err, errsz, "cannot make an eventfd", -errno);
-    s->backend = backend_soft_create();
+    s->backend = backend_soft_create(0);
     if (!s->backend)
         return session_fail(err, errsz, "cannot make the soft backend", -ENOMEM);
     s->workers = workers_create();
@@ -186,7 +193,8 @@ static int open_all(struct session *s, char *err, size_t errsz)
     if ((rc = open_gate(s, err, errsz)))
         return rc;
     vgpu_vbt_rom(s->rom, sizeof(s->rom));
-    if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)))
+    if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)) ||
+        (rc = screens_open(&s->screens, s->opt.run_dir, s->name, err, errsz)))
         return rc;
     rc = session_open_transport(s, err, errsz);
     if (!rc && s->journal)
@@ -236,6 +244,9 @@ int session_start(struct session *s, char *err, size_t errsz)
 
     if (rc)
         return session_fail(err, errsz, "cannot start the engine threads", rc);
+    rc = screens_start(s->screens, s->gate, s->transport);
+    if (rc)
+        return session_fail(err, errsz, "cannot start the thread of the screens", rc);
     rc = control_start(s->control);
     if (!rc && s->journal)
         journal_commit(s->journal, &s->device); /* not before all that can fail: until now the old device is kept */
@@ -309,6 +320,8 @@ void session_close(struct session *s)
         return;
     control_close(s->control);
     workers_stop(s->workers);
+    screens_close(s->screens); /* after those who tell it of changes */
+    s->screens = NULL;
     if (s->gate && s->opt.record)
         printf("gtmux-dm: recorded %s, final state %016llx\n", s->opt.record, (unsigned long long)gate_finish(s->gate));
     if (s->transport)
@@ -336,6 +349,11 @@ void session_get_info(struct session *s, struct session_info *out)
 struct gate *session_gate(struct session *s)
 {
     return s->gate;
+}
+
+struct screens *session_screens(struct session *s)
+{
+    return s->screens;
 }
 
 struct backend *session_backend(struct session *s)

@@ -3,6 +3,7 @@
  *   trap thread     (the caller of session_run)  transport dispatch only: never waits for GPU work or for a viewer
  *   engine threads  (one an engine)              gate_engine_run
  *   display thread                               gate_display_tick
+ *   screens thread  (screens.c)                  frames for viewers
  *   control thread  (control.c)                  list, stats, screenshot, head
  */
 #ifndef GTMUX_MEDIATOR_SESSION_H
@@ -43,6 +44,7 @@ struct session_options {
 void session_options_default(struct session_options *o);
 
 struct session;
+struct screens;
 
 /* Opens everything that needs rights, without any thread. 0, or -errno with a message (what, why, what to do) in err.
  */
@@ -71,6 +73,7 @@ struct session_info {
 /* Any thread. */
 void session_get_info(struct session *s, struct session_info *out);
 struct gate *session_gate(struct session *s);
+struct screens *session_screens(struct session *s);
 struct backend *session_backend(struct session *s);
 
 /* Directory of control sockets: $GTMUX_RUN_DIR, else /run/gtmux for root, else $XDG_RUNTIME_DIR/gtmux, else

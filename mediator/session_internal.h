@@ -7,6 +7,7 @@
 #include "ioreq/transport.h"
 #include "mediator/control.h"
 #include "mediator/journal.h"
+#include "mediator/screens.h"
 #include "mediator/session.h"
 #include "mediator/spin.h"
 #include "mediator/workers.h"
@@ -22,6 +23,7 @@ struct session {
     struct backend *backend;
     struct workers *workers;
     struct control *control;
+    struct screens *screens;
     int stop_fd; /* eventfd, for transports that are polled */
     atomic_bool stopping;
     void *gtt;  /* behind the GTT half of BAR0: the guest reaches it without traps. NULL: it traps */

@@ -61,7 +61,10 @@ static void on_memory_begin(void *ctx)
 
 static void on_memory_end(void *ctx)
 {
-    gate_memory_end(((struct session *)ctx)->gate);
+    struct session *s = ctx;
+
+    gate_memory_end(s->gate);
+    screens_memory_changed(s->screens);
 }
 
 static void on_connected(void *ctx)

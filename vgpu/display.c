@@ -17,6 +17,7 @@
 #define PREC_PAL_INDEX_MASK 0x3ffu
 #define NS_PER_US           1000u
 #define CRC_SLICES_A_CALL   512u
+#define REST_MAX_NS         100000000u
 
 _Static_assert(VGPU_PRECISE_PALETTE == PREC_PAL_INDEX_MASK + 1, "the index field reaches every entry and none else");
 
@@ -127,6 +128,20 @@ static void pipe_events(struct vgpu *v, unsigned pipe, uint64_t now)
         vgpu_display_changed(v, pipe);
     vgpu_crc_start(v, pipe);
     vgpu_irq_pipe(v, pipe, DE_PIPE_VBLANK | flips);
+    if (v->irq_level && !v->display.told_ns)
+        v->display.told_ns = now;
+}
+
+void vgpu_display_handled(struct vgpu *v)
+{
+    struct vgpu_display *d = &v->display;
+
+    if (!d->told_ns)
+        return;
+    uint64_t now = vgpu_display_now(v);
+
+    d->rest_ns = now + GT_MIN(now - d->told_ns, REST_MAX_NS);
+    d->told_ns = 0;
 }
 
 static uint64_t all_events(struct vgpu *v)
@@ -139,9 +154,10 @@ static uint64_t all_events(struct vgpu *v)
     for (unsigned pipe = 0; pipe < VGPU_PIPES; pipe++) {
         struct vgpu_pipe *p = &v->display.pipe[pipe];
 
-        pipe_events(v, pipe, now);
+        if (now >= v->display.rest_ns)
+            pipe_events(v, pipe, now);
         if (p->on)
-            next = GT_MIN(next, vgpu_clock_next(&p->clock));
+            next = GT_MIN(next, GT_MAX(vgpu_clock_next(&p->clock), v->display.rest_ns));
     }
     vgpu_unlock(v);
     return next;

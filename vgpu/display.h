@@ -94,6 +94,9 @@ struct vgpu_display {
     struct vgpu_gmbus gmbus;
     uint32_t crc_epoch[VGPU_PIPES]; /* counts starts and stops of CRCs: a late result of an old run is dropped */
     struct vgpu_crc crc;
+    /* Pace of vblanks, see vgpu_display_handled. 0: none. */
+    uint64_t told_ns; /* since when the guest has handled the interrupt of a vblank */
+    uint64_t rest_ns; /* no vblank before */
 };
 
 /* ---- timing.c (locked, pure functions of registers, clock and time) */
@@ -114,6 +117,13 @@ uint64_t vgpu_clock_next(const struct vgpu_clock *c);
 void vgpu_pipe_note(struct vgpu *v, unsigned pipe); /* before a change of its clock or of what is armed */
 uint64_t vgpu_display_now(struct vgpu *v);
 void vgpu_display_changed(struct vgpu *v, unsigned pipe); /* tells the host that what is shown changed */
+/*
+ * The guest has come to the end of its interrupt handler. One that takes longer than a frame lasts, because its
+ * processor is emulated, or shared with too many others, would do nothing else: the next vblank would be there when it
+ * ends. So the guest gets as much time as the handler took, at most 0.1 s, before the next vblank; those in between are
+ * missed, as by hardware with interrupts off.
+ */
+void vgpu_display_handled(struct vgpu *v);
 /* The head that pipe `pipe` drives, or -1. */
 int vgpu_pipe_head(struct vgpu *v, unsigned pipe);
 

@@ -168,7 +168,9 @@ void reg_write_MASTER_IRQ(struct vgpu *v, const struct reg_ref *ref, uint32_t ol
 {
     (void)ref;
     (void)old;
-    if (val & MASTER_ENABLE)
+    if (val & MASTER_ENABLE) {
         v->irq_level = false;
+        vgpu_display_handled(v);
+    }
     vgpu_irq_eval(v);
 }

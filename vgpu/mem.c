@@ -263,6 +263,13 @@ int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n)
     return ret;
 }
 
+void vgpu_ggtt_pages(struct vgpu *v, uint64_t addr, size_t n, uint64_t *gpa)
+{
+    for (size_t i = 0; i < n; i++)
+        if (vgpu_ggtt_translate(v, (uint32_t)(addr + i * PAGE_SIZE), &gpa[i]))
+            gpa[i] = VGPU_NO_PAGE;
+}
+
 uint64_t vgpu_gtt_read(struct vgpu *v, uint32_t off, unsigned size)
 {
     uint8_t *bytes = (uint8_t *)v->gtt + off;

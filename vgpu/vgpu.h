@@ -173,6 +173,9 @@ int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vg
 bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode);
 /* Copies bytes of the GGTT address space; holes read as 0 and make it return -EFAULT (free; see surface.h readers). */
 int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n);
+#define VGPU_NO_PAGE UINT64_MAX
+/* The guest physical pages behind n pages of the GGTT from a page aligned address on; VGPU_NO_PAGE: a hole (free). */
+void vgpu_ggtt_pages(struct vgpu *v, uint64_t addr, size_t n, uint64_t *gpa);
 
 /* ---- VBT */
 /* Writes a PCI option ROM with the VBT into buf (at least VGPU_ROM_SIZE bytes). Returns its size. For transports

@@ -25,7 +25,7 @@ struct soft_space {
     pthread_mutex_t lock;         /* over calls of vgpu_exec_* */
     uint32_t stamp;               /* grows with each command: what a soft_mem remembers of an older one is void */
     _Atomic uint64_t fault;       /* first address that was not mapped, | 1; 0: none */
-    _Atomic uint64_t fault_count; /* ... */
+    _Atomic uint64_t fault_count; /* accesses that failed */
 };
 
 struct soft_mem_entry {
@@ -37,8 +37,13 @@ struct soft_mem {
     struct soft_space *space;
     uint32_t stamp;
     struct soft_mem_entry entry[SOFT_MEM_ENTRIES];
-    uint8_t *bounce; /* SOFT_PAGE bytes for pages without a pointer; owned by soft_mem */
 };
+
+/* A space for commands that come one after the other. 0 or -errno. */
+int soft_space_init(struct soft_space *s);
+void soft_space_fini(struct soft_space *s);
+/* The next command, with nothing of the last one left. */
+void soft_space_begin(struct soft_space *s, struct vgpu_exec *x);
 
 /* Prepares m for the command that `space` belongs to. Cheap when it is the same one. */
 void soft_mem_begin(struct soft_mem *m, struct soft_space *space);

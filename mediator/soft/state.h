@@ -14,7 +14,7 @@
 
 #include "vgpu/desc/cmds.h"
 
-/* How many dwords of each state command are kept; soft_state_init checks the sum against this. */
+/* The rows of state.def fit into this (checked when state.c is compiled). */
 #define SOFT_STATE_DWORDS 3072u
 
 struct soft_state {
@@ -26,6 +26,9 @@ struct soft_stamps {
     uint32_t now;
     uint32_t cmd[C_COUNT];
 };
+
+/* Everything has changed: another context, or its state was loaded. */
+void soft_stamps_all(struct soft_stamps *t);
 
 /* True when `cmd_id` only sets state that soft_state keeps. */
 bool soft_state_keeps(int cmd_id);
@@ -40,6 +43,9 @@ const uint32_t *soft_state_get(const struct soft_state *s, int cmd_id, unsigned 
 /* Vertex buffer 0..32 and vertex element 0..33 as VERTEX_BUFFER_STATE / VERTEX_ELEMENT_STATE; NULL beyond. */
 const uint32_t *soft_state_vertex_buffer(const struct soft_state *s, unsigned index);
 const uint32_t *soft_state_vertex_element(const struct soft_state *s, unsigned index);
+/* The last 3DSTATE_VF_INSTANCING of vertex element 0..33 and 3DSTATE_SO_BUFFER of buffer 0..3, header first; NULL
+ * beyond, and for other commands. */
+const uint32_t *soft_state_indexed(const struct soft_state *s, int cmd_id, unsigned index);
 /* Number of elements that the last 3DSTATE_VERTEX_ELEMENTS gave, 0..34. */
 unsigned soft_state_vertex_elements(const struct soft_state *s);
 

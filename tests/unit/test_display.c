@@ -656,9 +656,64 @@ static void any_register_values_are_survived(void **state)
     }
 }
 
+/* The guest's interrupt handler, which takes `ns`: master off, bits cleared, master on. */
+static void handler(struct dfx *d, uint64_t ns)
+{
+    d_wr(d, R_GEN8_MASTER_IRQ, 0, 0, 0);
+    d_irqs(d, 0);
+    d->core.now += ns;
+    d_wr(d, R_GEN8_MASTER_IRQ, 0, 0, GT_BIT(31));
+}
+
+/* Vblanks that the guest is told of in a second when its handler takes `ns`. */
+static unsigned handled_in_a_second(struct dfx *d, uint64_t ns)
+{
+    unsigned handled = 0;
+
+    d_wr(d, R_GEN8_MASTER_IRQ, 0, 0, GT_BIT(31));
+    d_wr(d, R_GEN8_DE_PIPE_IER, 0, 0, VBLANK);
+    d_light(d, 0, 0, &mode_xga60);
+    uint64_t end = d->core.now + NS_PER_S, next = vgpu_display_tick(d->core.v);
+
+    while (next < end) {
+        next = d_run_to(d, GT_MAX(next, d->core.now));
+        if (d_rd(d, R_GEN8_DE_PIPE_IIR, 0, 0) & VBLANK) {
+            handler(d, ns);
+            handled++;
+            next = vgpu_display_tick(d->core.v);
+        }
+    }
+    return handled;
+}
+
+static void a_quick_handler_gets_every_vblank(void **state)
+{
+    assert_in_range(handled_in_a_second(*state, 7000000), 59, 60);
+}
+
+static void a_slow_handler_keeps_half_of_the_time_for_the_guest(void **state)
+{
+    assert_in_range(handled_in_a_second(*state, 20000000), 20, 25);
+}
+
+static void a_guest_that_was_stopped_rests_a_tenth_of_a_second_at_most(void **state)
+{
+    struct dfx *d = *state;
+
+    d_wr(d, R_GEN8_MASTER_IRQ, 0, 0, GT_BIT(31));
+    d_wr(d, R_GEN8_DE_PIPE_IER, 0, 0, VBLANK);
+    d_light(d, 0, 0, &mode_xga60);
+    d_run_to(d, vgpu_display_tick(d->core.v));
+    handler(d, 10 * NS_PER_S);
+    assert_in_range(vgpu_display_tick(d->core.v), d->core.now + NS_PER_S / 10, d->core.now + NS_PER_S / 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        DFX_TEST(a_quick_handler_gets_every_vblank),
+        DFX_TEST(a_slow_handler_keeps_half_of_the_time_for_the_guest),
+        DFX_TEST(a_guest_that_was_stopped_rests_a_tenth_of_a_second_at_most),
         DFX_TEST(refresh_comes_from_the_pll),
         DFX_TEST(deep_colour_does_not_speed_the_frame_up),
         DFX_TEST(without_a_pll_the_monitor_mode_gives_the_refresh),

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "ioreq/dma.h"
+#include "ioreq/transport.h"
 #include "vgpu/base/bits.h"
 
 #define PAGE UINT64_C(4096)
@@ -333,6 +334,91 @@ static void huge_page_files_map_at_small_offsets(void **state)
     close(fd);
 }
 
+/* ---- runs of files */
+
+static void add_file(struct fixture *f, uint64_t gpa, uint64_t size, uint64_t offset, int fd)
+{
+    struct dma_range r = {.gpa = gpa, .size = size, .readable = true, .writable = true};
+
+    assert_int_equal(dma_map_file(&r, fd, offset), 0);
+    assert_int_equal(dma_add_file(&f->m, &r, fd), 0);
+}
+
+static void pages_become_runs_of_a_file(void **state)
+{
+    struct fixture *f = *state;
+    struct ioreq_run run[4];
+    const uint64_t gpa[] = {0x10000, 0x11000, 0x12000, 0x8000, 0x9000, 0x13000};
+
+    /* Two ranges of the guest, one behind the other in the file. */
+    add_file(f, 0x10000, 2 * PAGE, 4 * PAGE, f->fd);
+    add_file(f, 0x12000, 2 * PAGE, 6 * PAGE, f->fd);
+    add_file(f, 0x8000, 2 * PAGE, 0, f->fd);
+    assert_int_equal(dma_runs(&f->m, gpa, 6, run, 4), 3);
+    assert_int_equal(run[0].off, 4 * PAGE);
+    assert_int_equal(run[0].len, 3 * PAGE);
+    assert_int_equal(run[1].off, 0);
+    assert_int_equal(run[1].len, 2 * PAGE);
+    assert_int_equal(run[2].off, 7 * PAGE);
+    assert_int_equal(run[2].len, PAGE);
+    assert_int_equal(run[0].fd, run[2].fd);
+    assert_int_not_equal(run[0].fd, f->fd);
+    assert_int_equal(dma_runs(&f->m, gpa, 6, run, 2), -ENOSPC);
+    assert_int_equal(dma_runs(&f->m, gpa, 0, run, 2), 0);
+}
+
+static void pages_without_a_file_have_no_run(void **state)
+{
+    struct fixture *f = *state;
+    struct ioreq_run run[4];
+    uint64_t gpa[] = {0x10000, 0x20000};
+
+    add_file(f, 0x10000, PAGE, 0, f->fd);
+    assert_int_equal(add_bare(f, 0x20000, PAGE), 0);
+    assert_int_equal(dma_runs(&f->m, gpa, 2, run, 4), -EFAULT);
+    gpa[1] = 0x30000; /* no memory */
+    assert_int_equal(dma_runs(&f->m, gpa, 2, run, 4), -EFAULT);
+    gpa[1] = 0x10010; /* not a page */
+    assert_int_equal(dma_runs(&f->m, gpa, 2, run, 4), -EFAULT);
+    gpa[1] = UINT64_MAX;
+    assert_int_equal(dma_runs(&f->m, gpa, 2, run, 4), -EFAULT);
+}
+
+/* One descriptor a file, closed with the last range; more files than are kept still are memory. */
+static void descriptors_of_files_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    int fd[DMA_MAX_FILES + 1];
+    struct ioreq_run run;
+
+    for (unsigned i = 0; i <= DMA_MAX_FILES; i++) {
+        fd[i] = memfd_create("file", MFD_CLOEXEC);
+        assert_int_equal(ftruncate(fd[i], 2 * PAGE), 0);
+        add_file(f, i * 0x10000, PAGE, 0, fd[i]);
+        add_file(f, i * 0x10000 + 0x8000, PAGE, PAGE, fd[i]);
+    }
+    for (unsigned i = 0; i <= DMA_MAX_FILES; i++) {
+        const uint64_t gpa = i * 0x10000 + 0x8000;
+
+        assert_int_equal(dma_runs(&f->m, &gpa, 1, &run, 1), i < DMA_MAX_FILES ? 1 : -EFAULT);
+        assert_non_null(dma_page(&f->m, gpa, true));
+        if (i == 3)
+            assert_int_equal(run.off, PAGE);
+    }
+    int kept = f->m.file[3].fd;
+
+    assert_int_equal(dma_remove(&f->m, 3 * 0x10000, PAGE), 0);
+    assert_int_equal(fcntl(kept, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(dma_remove(&f->m, 3 * 0x10000 + 0x8000, PAGE), 0);
+    assert_int_equal(fcntl(kept, F_GETFD), -1);
+    dma_clear(&f->m);
+    for (unsigned i = 0; i <= DMA_MAX_FILES; i++) {
+        if (i < DMA_MAX_FILES)
+            assert_int_equal(f->m.file[i].fd, -1);
+        close(fd[i]);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -348,6 +434,9 @@ int main(void)
         CASE(maps_do_not_mix),
         CASE(aligned_words_are_never_torn),
         CASE(huge_page_files_map_at_small_offsets),
+        CASE(pages_become_runs_of_a_file),
+        CASE(pages_without_a_file_have_no_run),
+        CASE(descriptors_of_files_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,10 @@ static void unwanted_descriptors_are_refused_and_closed(void **state)
     assert_true(client_recv(sock, &r));
     assert_int_equal(r.h.error, EINVAL);
     assert_int_equal(s->resets, 0);
+    assert_int_equal(count_open_fds(), open_fds);
     assert_int_equal(client_call(sock, VU_DMA_MAP, &d, sizeof(d), fds, 1, &r), 0); /* nothing is left over */
+    assert_int_equal(count_open_fds(), open_fds + 1); /* of the guest's memory: kept for dma-bufs of it */
+    assert_int_equal(client_dma_unmap(sock, 0x1000, 0x1000, 0), 0);
     assert_int_equal(count_open_fds(), open_fds);
     for (unsigned i = 0; i < GT_ARRAY_SIZE(fds); i++)
         close(fds[i]);

@@ -12,6 +12,8 @@ PLAIN = {
     "serial": "none", "xen_platform_pci": 0, "on_crash": "destroy", "on_reboot": "destroy",
     "device_model_args_hvm": ["-device", "xen-platform,addr=0x1f"],
 }
+# Of these, what any user's configuration would have; docs/xen.md says what to add.
+USERS = {k: v for k, v in PLAIN.items() if k not in ("vga", "xen_platform_pci", "device_model_args_hvm")}
 # What docs/xen.md tells users to add for a vGPU. With a VGA of QEMU's beside it videoram is 24.
 GPU = {"vga": "none", "videoram": 8, "device_model_version": "qemu-xen", "xen_platform_pci": None,
        "device_model_override": "/usr/local/libexec/gtmux/dm-wrapper", "device_model_args_hvm": None}
@@ -23,13 +25,15 @@ LISTS = ("device_model_args_hvm", "disk")  # further elements are added
 class XenGuest:
     """One guest. create() starts it, destroy() or the context manager's end ends it.
 
-    gpu: None for a guest without vGPU, else the options of gtmux-dm ("mode=800x600,heads=2", or "")."""
+    gpu: None for a guest without vGPU, else the options of gtmux-dm ("mode=800x600,heads=2", or "").
+    plain: nothing in its configuration knows of vGPUs."""
 
-    def __init__(self, host, name, kernel="6.12", words="", vcpus=1, memory=384, initrd=None, config=None, gpu=None):
+    def __init__(self, host, name, kernel="6.12", words="", vcpus=1, memory=384, initrd=None, config=None, gpu=None,
+                 plain=False):
         self.host, self.name = host, name
         self.kernel, self.initrd = f"kernels/{kernel}/vmlinuz", initrd or host.part(f"initrd/{kernel}.cpio.gz")
         self.cmdline = f"{WORDS} {words}".strip()
-        self.config = PLAIN | {"name": name, "memory": memory, "vcpus": vcpus}
+        self.config = (USERS if plain else PLAIN) | {"name": name, "memory": memory, "vcpus": vcpus}
         if gpu is not None:
             self.config |= GPU
             self.add({"device_model_args_hvm": ["-gtmux", gpu] if gpu else []})

@@ -2,8 +2,8 @@
  * The fields of commands and of the state structures that commands point to: each is one row in a .def file of this
  * folder; no other file says at which bit something is.
  *
- * Row syntax:   FIELD(GROUP, Name, first bit, last bit, TYPE, ...) from the start of the group, which is a command's name
- * in cmds_*.def or a structure of genxml. Gives the constant F_GROUP__Name for field_get and its kin.
+ * Row syntax:   FIELD(GROUP, Name, first bit, last bit, TYPE, ...) from the start of the group, which is a command's
+ * name in cmds_*.def or a structure of genxml. Gives the constant F_GROUP__Name for field_get and its kin.
  *
  *     uint64_t ksp = FIELD_ADDRESS(dw, 3DSTATE_PS, KernelStartPointer0);
  */
@@ -18,12 +18,12 @@ enum field_type {
     FIELD_UINT,
     FIELD_INT, /* two's complement */
     FIELD_BOOL,
-    FIELD_IEEE,    /* IEEE single */
-    FIELD_FIXED,   /* unsigned, frac bits behind the point */
-    FIELD_SFIXED,  /* signed */
-    FIELD_ADDR,    /* of memory: the bits below the first one are zero and not counted */
-    FIELD_OFFSET,  /* the same, from some base */
-    FIELD_STRUCT,  /* another group of that name in `type` */
+    FIELD_IEEE,   /* IEEE single */
+    FIELD_FIXED,  /* unsigned, frac bits behind the point */
+    FIELD_SFIXED, /* signed */
+    FIELD_ADDR,   /* of memory: the bits below the first one are zero and not counted */
+    FIELD_OFFSET, /* the same, from some base */
+    FIELD_STRUCT, /* another group of that name in `type` */
 };
 
 struct field_desc {

@@ -18,8 +18,8 @@ load_order() {
         { path[stem($1)] = $0 }
         END {
             n = split(want, w)
-            for (i = 1; i <= n; i++) if (w[i] in path) {
-                m = split(path[w[i]], p)
+            for (i = 1; i <= n; i++) if (stem(w[i]) in path) {
+                m = split(path[stem(w[i])], p)
                 for (j = m; j >= 1; j--) { sub(/:$/, "", p[j]); if (!done[p[j]]++) print p[j] }
             }
         }' "$tree/modules.dep"

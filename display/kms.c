@@ -1,0 +1,392 @@
+#include "display/kms.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "display/kms_internal.h"
+#include "vgpu/base/bits.h"
+#include "vgpu/base/log.h"
+
+#define FIXED(v) ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+
+/* ---- pictures */
+
+static void picture_set(struct kms *k, struct kms_picture *to, const struct kms_picture *from)
+{
+    struct kms_buffer *old = to->buffer;
+
+    if (from->buffer)
+        from->buffer->refs++;
+    *to = *from;
+    kms_buffer_put(k, old);
+}
+
+static void picture_clear(struct kms *k, struct kms_picture *p)
+{
+    picture_set(k, p, &(struct kms_picture){0});
+}
+
+/* ---- commits */
+
+static void add_plane(drmModeAtomicReq *req, const struct kms *k, const struct kms_plane *p,
+                      const struct kms_picture *pic)
+{
+    const bool on = pic->buffer != NULL;
+    const struct {
+        uint32_t property;
+        uint64_t value;
+    } rows[] = {
+        {p->fb, on ? pic->buffer->fb : 0},
+        {p->crtc, on ? k->crtc : 0},
+        {p->src_x, FIXED(pic->x)},
+        {p->src_y, FIXED(pic->y)},
+        {p->src_w, FIXED(pic->width)},
+        {p->src_h, FIXED(pic->height)},
+        {p->crtc_x, (uint64_t)(int64_t)pic->to_x},
+        {p->crtc_y, (uint64_t)(int64_t)pic->to_y},
+        {p->crtc_w, pic->width},
+        {p->crtc_h, pic->height},
+    };
+
+    for (unsigned i = 0; i < (on ? GT_ARRAY_SIZE(rows) : 2); i++)
+        drmModeAtomicAddProperty(req, p->id, rows[i].property, rows[i].value);
+}
+
+static void add_mode(drmModeAtomicReq *req, const struct kms *k, bool on)
+{
+    drmModeAtomicAddProperty(req, k->connector, k->connector_crtc, on ? k->crtc : 0);
+    drmModeAtomicAddProperty(req, k->crtc, k->crtc_mode, on ? k->mode_blob : 0);
+    drmModeAtomicAddProperty(req, k->crtc, k->crtc_active, on);
+}
+
+/* The commit of all that is to be changed; an event tells when it is on the screen. 0 or -errno. */
+static int submit(struct kms *k, bool cursor)
+{
+    drmModeAtomicReq *req = drmModeAtomicAlloc();
+
+    if (!req)
+        return -ENOMEM;
+    if (k->modeset)
+        add_mode(req, k, true);
+    if (k->picture_dirty || k->modeset)
+        add_plane(req, k, &k->primary, &k->want);
+    if (cursor && k->cursor.id)
+        add_plane(req, k, &k->cursor, &k->want_cursor);
+    const uint32_t flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT;
+    int ret = drmModeAtomicCommit(k->fd, req, flags | (k->modeset ? DRM_MODE_ATOMIC_ALLOW_MODESET : 0), k) ? -errno : 0;
+
+    drmModeAtomicFree(req);
+    return ret;
+}
+
+static void tell_shown(struct kms *k, uint32_t serial)
+{
+    k->shown(k->ctx, serial);
+}
+
+/* A cursor that was imported may do as a copy of the size that the device wants; else there is none. */
+static void cursor_fails(struct kms *k, int error)
+{
+    bool imported = k->want_cursor.buffer && !k->want_cursor.buffer->dumb;
+
+    k->cursor_dirty = false;
+    picture_clear(k, &k->want_cursor);
+    if (imported && !k->cursor_no_import) {
+        k->cursor_no_import = true;
+        return;
+    }
+    gt_warn("kms: %s does not show the guest's cursor: %s", k->name, strerror(-error));
+    k->cursor.id = 0;
+}
+
+static void took_off(struct kms *k, bool cursor)
+{
+    k->stats.flips += k->picture_dirty;
+    k->stats.cursor_moves += cursor;
+    k->stats.modesets += k->modeset;
+    k->flip_in_flight = k->picture_dirty;
+    k->flying_serial = k->serial;
+    picture_set(k, &k->flying, &k->want);
+    picture_set(k, &k->flying_cursor, cursor ? &k->want_cursor : &k->now_cursor);
+    k->picture_dirty = k->modeset = false;
+    k->cursor_dirty &= !cursor;
+    k->busy = true;
+}
+
+/* Starts a commit, unless one is under way or nothing has changed. 0; -EBUSY: somebody else's commit is under way, try
+ * again; -errno: the picture cannot be shown. */
+static int commit(struct kms *k)
+{
+    bool cursor = k->cursor_dirty;
+
+    if (k->busy || !k->lit || (!k->picture_dirty && !cursor))
+        return 0;
+    int ret = submit(k, cursor);
+
+    if (ret && ret != -EBUSY && cursor) {
+        if (!k->picture_dirty) {
+            cursor_fails(k, ret);
+            return 0;
+        }
+        cursor = false; /* it will be tried alone */
+        ret = submit(k, false);
+    }
+    if (!ret)
+        took_off(k, cursor);
+    return ret;
+}
+
+static void on_flip_event(int fd, unsigned sequence, unsigned seconds, unsigned us, unsigned crtc, void *ctx)
+{
+    struct kms *k = ctx;
+
+    (void)fd;
+    (void)sequence;
+    (void)seconds;
+    (void)us;
+    (void)crtc;
+    k->busy = false;
+    picture_set(k, &k->now, &k->flying);
+    picture_set(k, &k->now_cursor, &k->flying_cursor);
+    picture_clear(k, &k->flying);
+    picture_clear(k, &k->flying_cursor);
+    if (k->flip_in_flight) {
+        k->flip_in_flight = false;
+        tell_shown(k, k->flying_serial);
+    }
+}
+
+int kms_dispatch(struct kms *k)
+{
+    drmEventContext events = {.version = 3, .page_flip_handler2 = on_flip_event};
+
+    if (drmHandleEvent(k->fd, &events))
+        return errno == EAGAIN ? 0 : -EIO;
+    (void)commit(k); /* what came in the meantime; kms_refresh tries again if it must */
+    return 0;
+}
+
+/* ---- what is to be shown */
+
+/* Waits for the commit under way, at most some frames. */
+static void settle(struct kms *k)
+{
+    for (unsigned i = 0; k->busy && i < 20; i++) {
+        struct pollfd p = {.fd = k->fd, .events = POLLIN};
+
+        if (poll(&p, 1, 100) > 0)
+            kms_dispatch(k);
+    }
+}
+
+static void go_dark(struct kms *k)
+{
+    drmModeAtomicReq *req;
+
+    settle(k);
+    picture_clear(k, &k->want);
+    picture_clear(k, &k->want_cursor);
+    req = k->lit ? drmModeAtomicAlloc() : NULL;
+    if (req) {
+        add_plane(req, k, &k->primary, &k->want);
+        if (k->cursor.id)
+            add_plane(req, k, &k->cursor, &k->want_cursor);
+        add_mode(req, k, false);
+        if (drmModeAtomicCommit(k->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL))
+            gt_warn("kms: %s cannot be switched off: %s", k->name, strerror(errno));
+        drmModeAtomicFree(req);
+    }
+    k->lit = k->picture_dirty = k->cursor_dirty = false;
+    k->source = NULL;
+    picture_clear(k, &k->now);
+    picture_clear(k, &k->now_cursor);
+}
+
+/* Prepares the mode for the flip where it is another one. 0 or -errno. */
+static int prepare_mode(struct kms *k, const struct viewer_flip *f)
+{
+    drmModeModeInfo mode;
+    uint32_t blob;
+
+    if (k->lit && k->mode_width == f->width && k->mode_height == f->height && k->mode_mhz == f->mhz)
+        return 0;
+    if (f->width > UINT16_MAX / 2 || f->height > UINT16_MAX / 2)
+        return -EINVAL;
+    kms_pick_mode(k, f->width, f->height, f->mhz, &mode);
+    if (drmModeCreatePropertyBlob(k->fd, &mode, sizeof(mode), &blob))
+        return -errno;
+    if (k->mode_blob)
+        drmModeDestroyPropertyBlob(k->fd, k->mode_blob);
+    k->mode_blob = blob;
+    k->mode_width = f->width;
+    k->mode_height = f->height;
+    k->mode_mhz = f->mhz;
+    k->modeset = true;
+    return 0;
+}
+
+/* Finds or makes the framebuffer. 0 or -errno. */
+static int prepare_picture(struct kms *k, const struct viewer_flip *f)
+{
+    struct kms_picture p = {.buffer = kms_import(k, f->frame, &k->primary), .width = f->width, .height = f->height};
+
+    if (p.buffer) {
+        p.x = f->x;
+        p.y = f->y;
+        k->source = NULL;
+    } else {
+        p.buffer = kms_copy(k, f);
+    }
+    if (!p.buffer)
+        return errno ? -errno : -EIO;
+    picture_set(k, &k->want, &p);
+    k->picture_dirty = true;
+    return 0;
+}
+
+static int cannot_show(struct kms *k, const struct viewer_flip *f, int error, char *err, size_t errsz)
+{
+    snprintf(err, errsz,
+             "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
+             f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
+    k->picture_dirty = k->modeset = false;
+    k->lit = false; /* the next picture sets a mode again */
+    tell_shown(k, f->serial);
+    return error;
+}
+
+int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz)
+{
+    k->serial = f->serial;
+    if (!f->frame) {
+        go_dark(k);
+        tell_shown(k, f->serial);
+        return 0;
+    }
+    settle(k); /* of the cursor; a flip never comes before the last one is shown */
+    int ret = prepare_mode(k, f);
+
+    if (!ret)
+        ret = prepare_picture(k, f);
+    if (!ret) {
+        k->lit = true;
+        ret = commit(k);
+    }
+    return ret && ret != -EBUSY ? cannot_show(k, f, ret, err, errsz) : 0;
+}
+
+void kms_cursor(struct kms *k, const struct viewer_cursor *c)
+{
+    struct kms_picture p = {.width = c->width, .height = c->height, .to_x = c->x, .to_y = c->y};
+
+    if (!k->cursor.id)
+        return;
+    if (c->frame) {
+        p.buffer = k->cursor_no_import ? NULL : kms_import(k, c->frame, &k->cursor);
+        if (!p.buffer && (p.buffer = kms_copy_cursor(k, c))) {
+            p.width = p.buffer->width;
+            p.height = p.buffer->height;
+        }
+    }
+    picture_set(k, &k->want_cursor, &p);
+    k->cursor_dirty = true;
+    (void)commit(k);
+}
+
+void kms_frame_gone(struct kms *k, struct viewer_frame *f)
+{
+    if (k->source == f)
+        k->source = NULL;
+    if (k->cursor_source == f)
+        k->cursor_source = NULL;
+    kms_buffer_put(k, f->user);
+    f->user = NULL;
+}
+
+bool kms_copies(const struct kms *k)
+{
+    return k->source != NULL || k->picture_dirty || k->cursor_dirty;
+}
+
+void kms_refresh(struct kms *k)
+{
+    (void)commit(k); /* what somebody else's commit was in the way of */
+    if (k->source && !k->busy && k->now.buffer)
+        kms_copy_changes(k, k->now.buffer);
+}
+
+/* ---- life */
+
+int kms_open(struct kms **out, const struct kms_options *o, void (*shown)(void *ctx, uint32_t serial), void *ctx,
+             char *err, size_t errsz)
+{
+    struct kms *k = calloc(1, sizeof(*k));
+
+    *out = NULL;
+    if (!k) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *k = (struct kms){.fd = -1, .opt = *o, .shown = shown, .ctx = ctx};
+    int ret = kms_find(k, err, errsz);
+
+    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
+        ret = -errno;
+        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
+                 strerror(errno));
+    }
+    if (ret) {
+        kms_close(k);
+        return ret;
+    }
+    k->master = true;
+    kms_save(k);
+    *out = k;
+    return 0;
+}
+
+void kms_close(struct kms *k)
+{
+    if (!k)
+        return;
+    if (k->master) {
+        settle(k);
+        kms_restore(k);
+    }
+    struct kms_picture *const all[] = {&k->want,          &k->want_cursor, &k->flying,
+                                       &k->flying_cursor, &k->now,         &k->now_cursor};
+
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(all); i++)
+        picture_clear(k, all[i]);
+    kms_buffer_put(k, k->back[0]);
+    kms_buffer_put(k, k->back[1]);
+    kms_buffer_put(k, k->cursor_copy);
+    damage_destroy(k->damage);
+    if (k->mode_blob)
+        drmModeDestroyPropertyBlob(k->fd, k->mode_blob);
+    if (k->own_fd && k->fd >= 0)
+        close(k->fd);
+    free(k->primary.format);
+    free(k->cursor.format);
+    free(k->modes);
+    free(k);
+}
+
+const char *kms_name(const struct kms *k)
+{
+    return k->name;
+}
+
+int kms_fd(const struct kms *k)
+{
+    return k->fd;
+}
+
+void kms_get_stats(const struct kms *k, struct kms_stats *out)
+{
+    *out = k->stats;
+}

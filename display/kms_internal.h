@@ -1,0 +1,112 @@
+/* Between the files of the KMS sink. */
+#ifndef GTMUX_DISPLAY_KMS_INTERNAL_H
+#define GTMUX_DISPLAY_KMS_INTERNAL_H
+
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#include "display/damage.h"
+#include "display/kms.h"
+
+/* Ids of the properties that commits need; 0: the object has none. */
+struct kms_plane {
+    uint32_t id; /* 0: there is no such plane */
+    uint32_t fb, crtc, src_x, src_y, src_w, src_h, crtc_x, crtc_y, crtc_w, crtc_h;
+    struct kms_format {
+        uint32_t fourcc;
+        uint64_t modifier;
+    } * format; /* what it scans out */
+    size_t nformats;
+};
+
+/* A framebuffer. Its memory is a frame's or a dumb buffer's. */
+struct kms_buffer {
+    unsigned refs;
+    uint32_t fb, handle, width, height, fourcc;
+    bool dumb;
+    uint32_t stride; /* dumb: */
+    uint64_t bytes;
+    uint8_t *map;
+};
+
+/* One saved property of an object. */
+struct kms_saved {
+    uint32_t object, property;
+    uint64_t value;
+};
+
+#define KMS_SAVED_MAX 64u
+
+/* What a plane shows, or shall show. */
+struct kms_picture {
+    struct kms_buffer *buffer;    /* NULL: nothing */
+    uint32_t x, y, width, height; /* of it */
+    int32_t to_x, to_y;           /* on the screen */
+};
+
+struct kms {
+    int fd;
+    bool own_fd, master;
+    char name[64];
+    struct kms_options opt;
+    void (*shown)(void *ctx, uint32_t serial);
+    void *ctx;
+
+    uint32_t connector, crtc;
+    uint32_t connector_crtc, crtc_mode, crtc_active; /* properties */
+    struct kms_plane primary, cursor;
+    drmModeModeInfo *modes;
+    int nmodes;
+    uint32_t cursor_width, cursor_height;
+    bool addfb_modifiers;
+    bool cursor_no_import; /* a cursor that was imported was not shown */
+
+    struct kms_saved saved[KMS_SAVED_MAX];
+    unsigned nsaved;
+    uint32_t saved_blob; /* a copy of the mode that was set */
+
+    uint32_t mode_blob; /* ours */
+    uint32_t mode_width, mode_height, mode_mhz;
+    bool lit, modeset; /* the screen is on; the next commit sets the mode */
+
+    bool busy;                        /* a commit is under way */
+    bool picture_dirty, cursor_dirty; /* to be committed */
+    bool flip_in_flight;
+    uint32_t serial, flying_serial;
+    struct kms_picture want, want_cursor;     /* what shall be shown */
+    struct kms_picture flying, flying_cursor; /* what the commit under way shows */
+    struct kms_picture now, now_cursor;       /* what is shown */
+
+    /* where frames are copied */
+    struct kms_buffer *back[2];
+    unsigned turn;
+    struct viewer_frame *source; /* of the copy shown; NULL: it is imported */
+    struct viewer_flip source_flip;
+    struct damage *damage;
+    struct kms_buffer *cursor_copy;
+    struct viewer_frame *cursor_source;
+    uint64_t cursor_sum;
+    struct kms_stats stats;
+};
+
+/* kms_device.c */
+int kms_find(struct kms *k, char *err, size_t errsz);
+void kms_save(struct kms *k);
+void kms_restore(struct kms *k);
+/* Fills in the mode for a picture; false: none of the monitor's own, so it is made up. */
+bool kms_pick_mode(const struct kms *k, uint32_t width, uint32_t height, uint32_t mhz, drmModeModeInfo *out);
+bool kms_plane_takes(const struct kms_plane *p, uint32_t fourcc, uint64_t modifier);
+
+/* kms_buffer.c */
+void kms_buffer_put(struct kms *k, struct kms_buffer *b); /* NULL is fine */
+/* The framebuffer of a frame: made at its first use, kept with it. NULL: the device does not take it. */
+struct kms_buffer *kms_import(struct kms *k, struct viewer_frame *f, const struct kms_plane *plane);
+struct kms_buffer *kms_dumb(struct kms *k, uint32_t width, uint32_t height, uint32_t fourcc);
+/* A dumb buffer with the visible part of the flip's frame. NULL with errno. */
+struct kms_buffer *kms_copy(struct kms *k, const struct viewer_flip *f);
+/* Copies into it what has changed. */
+void kms_copy_changes(struct kms *k, struct kms_buffer *b);
+/* The same for a cursor. */
+struct kms_buffer *kms_copy_cursor(struct kms *k, const struct viewer_cursor *c);
+
+#endif

@@ -1,0 +1,169 @@
+/* From what a head scans out to the frames that viewers get. */
+#include <string.h>
+
+#include "display/format.h"
+#include "display/server_internal.h"
+#include "vgpu/base/bits.h"
+
+/* Takes the cursor out of the planes, where it is one that viewers can show as such: the topmost plane, as it is. */
+static bool take_cursor(struct vgpu_scanout *sc, struct vgpu_surface *out)
+{
+    const struct vgpu_surface *top = sc->nplanes ? &sc->plane[sc->nplanes - 1] : NULL;
+
+    memset(out, 0, sizeof(*out));
+    if (!top || top->kind != VGPU_PLANE_CURSOR || top->format != VGPU_FMT_ARGB8888 || top->tiling != VGPU_LINEAR ||
+        top->rotation || top->dst_width || top->alpha_straight || top->fade)
+        return false;
+    *out = *top;
+    sc->nplanes--;
+    return true;
+}
+
+/* One plane that is the whole picture, and that a viewer can take as it is. Premultiplied alpha over black is what the
+ * colours are anyway. */
+static bool is_direct(const struct vgpu_scanout *sc)
+{
+    const struct vgpu_surface *s = &sc->plane[0];
+
+    return sc->nplanes == 1 && !s->dst_x && !s->dst_y && s->width == sc->width && s->height == sc->height &&
+           !s->dst_width && !s->rotation && !s->fade && !s->keyed && !s->src_keyed && !s->alpha_straight &&
+           (!s->alpha || !sc->bottom_color) && display_fourcc(s->format) && vgpu_surface_valid(s);
+}
+
+/* The same picture: what may differ are frame counter, refresh and palette entries of no use. */
+static bool same_picture(const struct vgpu_scanout *a, const struct vgpu_scanout *b)
+{
+    return a->width == b->width && a->height == b->height && a->nplanes == b->nplanes &&
+           a->bottom_color == b->bottom_color && !memcmp(a->plane, b->plane, sizeof(a->plane[0]) * a->nplanes) &&
+           !memcmp(a->palette, b->palette, sizeof(a->palette));
+}
+
+static void next_serial(struct head *h)
+{
+    h->serial = h->serial == UINT32_MAX ? 1 : h->serial + 1;
+}
+
+static void set_frame(struct display_server *s, struct head *h, struct frame *f, uint32_t x, uint32_t y)
+{
+    if (f != h->frame || h->x != x || h->y != y || !h->serial)
+        next_serial(h);
+    struct frame *old = h->frame;
+
+    h->frame = f;
+    h->x = x;
+    h->y = y;
+    frame_unref(&s->frames, old);
+}
+
+/* False: no frame could be made; the old one stays. */
+static bool look_at_picture(struct display_server *s, struct head *h, const struct vgpu_scanout *sc)
+{
+    const bool direct = is_direct(sc), same = h->frame && h->direct == direct && same_picture(sc, &h->scanout);
+    const uint32_t mhz = h->scanout.mhz;
+    uint32_t x = 0, y = 0;
+    struct frame *f = direct ? frames_share(&s->frames, &sc->plane[0], true, &x, &y) : NULL;
+
+    if (!f && same && h->frame->kind != FRAME_SHARED) {
+        h->scanout.mhz = sc->mhz;
+        return true; /* the copy that is there does; REFRESH keeps it up to date */
+    }
+    if (!f)
+        f = direct ? frames_copy(&s->frames, &sc->plane[0], true) : frames_compose(&s->frames, sc);
+    if (!f)
+        return false;
+    if (f->kind != FRAME_SHARED)
+        x = y = 0;
+    if (h->frame && (h->scanout.width != sc->width || h->scanout.height != sc->height || mhz != sc->mhz))
+        next_serial(h);
+    h->direct = direct;
+    h->scanout = *sc;
+    set_frame(s, h, f, x, y);
+    return true;
+}
+
+static void tell_damage(struct display_server *s, struct frame *f, const struct frame_damage *d)
+{
+    for (unsigned i = 0; d->first != d->end && i < DISPLAY_VIEWERS; i++)
+        viewer_damage(s, &s->viewer[i], f, d);
+}
+
+static void look_at_cursor(struct display_server *s, struct head *h, const struct vgpu_surface *c)
+{
+    struct vgpu_surface here = *c, before = h->cursor_surface;
+    struct cursor now = {.x = c->dst_x, .y = c->dst_y, .width = c->width, .height = c->height};
+    struct frame_damage d;
+
+    here.dst_x = here.dst_y = before.dst_x = before.dst_y = 0;
+    now.frame = frames_share(&s->frames, c, false, &now.src_x, &now.src_y);
+    if (!now.frame && h->cursor.frame && h->cursor.frame->kind == FRAME_COPIED &&
+        !memcmp(&here, &before, sizeof(here))) {
+        now.frame = h->cursor.frame;
+        frame_ref(now.frame);
+        frames_refresh_plane(&s->frames, now.frame, c, &d);
+        tell_damage(s, now.frame, &d);
+    }
+    if (!now.frame)
+        now.frame = frames_copy(&s->frames, c, false);
+    h->cursor_surface = *c;
+    frame_unref(&s->frames, h->cursor.frame);
+    h->cursor = now;
+}
+
+static void look_at_dark(struct display_server *s, struct head *h)
+{
+    set_frame(s, h, NULL, 0, 0);
+    frame_unref(&s->frames, h->cursor.frame);
+    h->cursor = (struct cursor){0};
+}
+
+void head_look(struct display_server *s, unsigned head, uint64_t now)
+{
+    struct head *h = &s->head[head];
+    struct vgpu_surface cursor;
+    struct vgpu_scanout sc;
+    bool done = true;
+
+    h->lit = s->host->scanout(s->host->ctx, head, &sc);
+    if (!h->lit) {
+        look_at_dark(s, h);
+    } else {
+        bool has_cursor = take_cursor(&sc, &cursor);
+
+        done = look_at_picture(s, h, &sc);
+        if (has_cursor) {
+            look_at_cursor(s, h, &cursor);
+        } else {
+            frame_unref(&s->frames, h->cursor.frame);
+            h->cursor = (struct cursor){0};
+        }
+    }
+    s->stats.missed += !done;
+    h->dirty = !done;
+    h->look_at = now + (done ? LOOK_EVERY_NS : RETRY_NS);
+    h->check_at = now + CHECK_EVERY_NS;
+}
+
+void head_refresh(struct display_server *s, unsigned head, uint64_t now)
+{
+    struct head *h = &s->head[head];
+    struct frame_damage d = {0};
+
+    h->refresh = false;
+    h->refresh_at = now + REFRESH_EVERY_NS;
+    if (!h->frame || h->frame->kind == FRAME_SHARED)
+        return;
+    if (h->frame->kind == FRAME_COPIED)
+        frames_refresh_plane(&s->frames, h->frame, &h->scanout.plane[0], &d);
+    else
+        frames_refresh_composed(&s->frames, h->frame, &h->scanout, &d);
+    tell_damage(s, h->frame, &d);
+}
+
+void head_drop(struct display_server *s, unsigned head)
+{
+    struct head *h = &s->head[head];
+
+    frame_unref(&s->frames, h->frame);
+    frame_unref(&s->frames, h->cursor.frame);
+    *h = (struct head){.dirty = true, .changed_ns = h->changed_ns, .serial = h->serial};
+}

@@ -1,0 +1,82 @@
+/* Between the files of the display server. */
+#ifndef GTMUX_DISPLAY_SERVER_INTERNAL_H
+#define GTMUX_DISPLAY_SERVER_INTERNAL_H
+
+#include "display/server.h"
+#include "display/wire.h"
+#include "vgpu/base/log.h"
+
+#define LOOK_EVERY_NS    UINT64_C(4000000)     /* at most: a bound on what a guest's flips cost */
+#define REFRESH_EVERY_NS UINT64_C(16000000)    /* at most, of copied frames */
+#define CHECK_EVERY_NS   UINT64_C(500000000)   /* for GGTT entries that were stored without a trap or a flip */
+#define RETRY_NS         UINT64_C(100000000)   /* after a picture for which there was no memory */
+#define ATTACH_NS        UINT64_C(2000000000)  /* time to say what is wanted */
+#define ANSWER_NS        UINT64_C(30000000000) /* time to show a flip */
+
+struct cursor {
+    struct frame *frame; /* NULL: none */
+    int32_t x, y;
+    uint32_t width, height, src_x, src_y;
+};
+
+/* What a head shows, as it was found last. */
+struct head {
+    bool dirty;
+    uint64_t look_at;            /* not before */
+    uint64_t check_at;           /* the latest */
+    uint64_t changed_ns;         /* of the newest change */
+    bool refresh;                /* somebody asked for it */
+    uint64_t refresh_at;         /* not before */
+    uint32_t serial;             /* of the picture; 0: never looked */
+    bool lit, direct;            /* one plane that fills the picture */
+    struct vgpu_scanout scanout; /* without the cursor */
+    struct frame *frame;         /* NULL: dark */
+    uint32_t x, y;
+    struct vgpu_surface cursor_surface;
+    struct cursor cursor;
+};
+
+struct viewer {
+    int fd; /* -1: none */
+    bool attached, blocked;
+    unsigned head;
+    uint64_t deadline;          /* to attach, or to answer; UINT64_MAX: none */
+    uint32_t known[FRAMES_MAX]; /* ids of the frames that it was given, by slot */
+    uint32_t sent, shown;       /* serials */
+    uint64_t sent_ns;           /* when the guest made what was sent */
+    struct frame *pending, *showing;
+    struct cursor cursor; /* as told */
+};
+
+struct display_server {
+    const struct display_host *host;
+    struct frames frames;
+    int listener;
+    char name[DISPLAY_NAME_MAX];
+    struct head head[DISPLAY_HEADS];
+    struct viewer viewer[DISPLAY_VIEWERS];
+    struct display_stats stats;
+    struct gt_ratelimit log_rl;
+};
+
+/* server_head.c */
+void head_look(struct display_server *s, unsigned head, uint64_t now);
+void head_refresh(struct display_server *s, unsigned head, uint64_t now);
+/* Gives up its frames. */
+void head_drop(struct display_server *s, unsigned head);
+
+/* server_viewer.c */
+void viewer_init(struct viewer *v);
+void viewer_accept(struct display_server *s, struct viewer *v, int fd, uint64_t now);
+/* Handles what came. */
+void viewer_receive(struct display_server *s, struct viewer *v, uint64_t now);
+/* Tells what is new. */
+void viewer_update(struct display_server *s, struct viewer *v, uint64_t now);
+/* A copied frame has changed in place. */
+void viewer_damage(struct display_server *s, struct viewer *v, const struct frame *f, const struct frame_damage *d);
+void viewer_forget(struct display_server *s, struct viewer *v, const struct frame *f);
+void viewer_drop(struct display_server *s, struct viewer *v, const char *why); /* why NULL: it left */
+/* True when it may be told of another picture. */
+bool viewer_ready(const struct viewer *v);
+
+#endif

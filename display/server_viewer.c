@@ -1,0 +1,278 @@
+/* One viewer's connection. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "display/server_internal.h"
+#include "vgpu/base/bits.h"
+
+#define MESSAGES_A_STEP 32u
+
+void viewer_init(struct viewer *v)
+{
+    *v = (struct viewer){.fd = -1, .deadline = UINT64_MAX};
+}
+
+void viewer_accept(struct display_server *s, struct viewer *v, int fd, uint64_t now)
+{
+    (void)s;
+    viewer_init(v);
+    v->fd = fd;
+    v->deadline = now + ATTACH_NS;
+}
+
+void viewer_drop(struct display_server *s, struct viewer *v, const char *why)
+{
+    if (v->fd < 0)
+        return;
+    if (why) {
+        s->stats.sent_away++;
+        GT_GUEST_LOG(&s->log_rl, "display: a viewer of head %u is sent away: %s", v->head, why);
+    } else {
+        gt_info("display: a viewer of head %u has left", v->head);
+    }
+    const struct viewer old = *v;
+
+    close(v->fd);
+    viewer_init(v);
+    frame_unref(&s->frames, old.pending);
+    frame_unref(&s->frames, old.showing);
+    frame_unref(&s->frames, old.cursor.frame);
+}
+
+bool viewer_ready(const struct viewer *v)
+{
+    return v->attached && v->sent == v->shown && !v->blocked;
+}
+
+/* ---- out */
+
+/* False: the socket is full, so later; or the viewer has gone, which the next poll tells. */
+static bool send_message(struct viewer *v, void *message, uint16_t type, uint16_t size, int fd)
+{
+    union {
+        char buf[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {.buf = {0}};
+    struct iovec io = {.iov_base = message, .iov_len = size};
+    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+    struct display_header *h = message;
+
+    h->type = type;
+    h->size = size;
+    if (fd >= 0) {
+        m.msg_control = control.buf;
+        m.msg_controllen = sizeof(control.buf);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    }
+    if (sendmsg(v->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size)
+        return true;
+    v->blocked = true;
+    return false;
+}
+
+static unsigned slot_of(const struct display_server *s, const struct frame *f)
+{
+    return (unsigned)(f - s->frames.slot);
+}
+
+/* Hands the frame over unless the viewer has it. As send_message. */
+static bool send_frame(struct display_server *s, struct viewer *v, const struct frame *f)
+{
+    const unsigned slot = slot_of(s, f);
+    struct display_frame m = {
+        .slot = slot,
+        .id = f->id,
+        .fourcc = f->image.fourcc,
+        .width = f->image.width,
+        .height = f->image.height,
+        .stride = f->image.stride,
+        .flags = f->kind == FRAME_SHARED ? DISPLAY_FRAME_SHARED : 0,
+        .modifier = f->image.modifier,
+        .bytes = f->image.bytes,
+    };
+
+    if (v->known[slot] == f->id)
+        return true;
+    if (!send_message(v, &m, DISPLAY_FRAME, sizeof(m), f->fd))
+        return false;
+    v->known[slot] = f->id;
+    return true;
+}
+
+static bool send_flip(struct display_server *s, struct viewer *v, const struct head *h)
+{
+    struct display_flip m = {.h = {.serial = h->serial}, .ns = h->changed_ns};
+
+    if (h->frame) {
+        m.slot = slot_of(s, h->frame);
+        m.id = h->frame->id;
+        m.x = h->x;
+        m.y = h->y;
+        m.width = h->scanout.width;
+        m.height = h->scanout.height;
+        m.mhz = h->scanout.mhz;
+    }
+    return send_message(v, &m, DISPLAY_FLIP, sizeof(m), -1);
+}
+
+static void update_picture(struct display_server *s, struct viewer *v, const struct head *h, uint64_t now)
+{
+    if ((h->frame && !send_frame(s, v, h->frame)) || !send_flip(s, v, h))
+        return;
+    v->sent = h->serial;
+    v->sent_ns = h->changed_ns;
+    v->deadline = now + ANSWER_NS;
+    v->pending = h->frame;
+    if (v->pending)
+        frame_ref(v->pending);
+    s->stats.flips++;
+}
+
+static bool same_cursor(const struct cursor *a, const struct cursor *b)
+{
+    return a->frame == b->frame && a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
+}
+
+static void update_cursor(struct display_server *s, struct viewer *v, const struct head *h)
+{
+    struct display_cursor m = {.x = h->cursor.x, .y = h->cursor.y};
+
+    if (h->cursor.frame) {
+        if (!send_frame(s, v, h->cursor.frame))
+            return;
+        m.slot = slot_of(s, h->cursor.frame);
+        m.id = h->cursor.frame->id;
+        m.width = h->cursor.width;
+        m.height = h->cursor.height;
+    }
+    if (!send_message(v, &m, DISPLAY_CURSOR, sizeof(m), -1))
+        return;
+    struct frame *old = v->cursor.frame;
+
+    if (h->cursor.frame)
+        frame_ref(h->cursor.frame);
+    v->cursor = h->cursor;
+    frame_unref(&s->frames, old);
+    s->stats.cursors++;
+}
+
+void viewer_update(struct display_server *s, struct viewer *v, uint64_t now)
+{
+    const struct head *h = &s->head[v->head];
+
+    if (v->fd < 0 || !v->attached || v->blocked || !h->serial)
+        return;
+    if (viewer_ready(v) && v->sent != h->serial)
+        update_picture(s, v, h, now);
+    if (!v->blocked && !same_cursor(&v->cursor, &h->cursor))
+        update_cursor(s, v, h);
+}
+
+void viewer_damage(struct display_server *s, struct viewer *v, const struct frame *f, const struct frame_damage *d)
+{
+    struct display_damage m = {.slot = slot_of(s, f), .id = f->id, .first = d->first, .end = d->end};
+
+    if (v->fd >= 0 && v->attached && v->known[m.slot] == f->id)
+        (void)send_message(v, &m, DISPLAY_DAMAGE, sizeof(m), -1);
+}
+
+void viewer_forget(struct display_server *s, struct viewer *v, const struct frame *f)
+{
+    struct display_forget m = {.slot = slot_of(s, f), .id = f->id};
+
+    if (v->fd < 0 || v->known[m.slot] != f->id)
+        return;
+    v->known[m.slot] = 0;
+    (void)send_message(v, &m, DISPLAY_FORGET, sizeof(m), -1);
+}
+
+/* ---- in */
+
+static const char *on_attach(struct display_server *s, struct viewer *v, const struct display_attach *m)
+{
+    struct display_hello hello = {.magic = DISPLAY_MAGIC, .version = DISPLAY_VERSION};
+
+    if (v->attached || m->magic != DISPLAY_MAGIC)
+        return "it does not speak our protocol";
+    if (m->version != DISPLAY_VERSION)
+        return "it speaks another version of the protocol";
+    if (m->head >= DISPLAY_HEADS)
+        return "there is no such head";
+    v->head = m->head;
+    memcpy(hello.name, s->name, sizeof(hello.name));
+    if (!send_message(v, &hello, DISPLAY_HELLO, sizeof(hello), -1))
+        return NULL;
+    v->attached = true;
+    v->deadline = UINT64_MAX;
+    s->head[v->head].dirty = true;
+    gt_info("display: a viewer of head %u has come", v->head);
+    return NULL;
+}
+
+static const char *on_shown(struct display_server *s, struct viewer *v, uint32_t serial, uint64_t now)
+{
+    if (!v->attached || v->sent == v->shown || serial != v->sent)
+        return "it answers what was not asked";
+    uint64_t latency = now > v->sent_ns ? now - v->sent_ns : 0;
+
+    v->shown = serial;
+    v->deadline = UINT64_MAX;
+    struct frame *old = v->showing;
+
+    v->showing = v->pending;
+    v->pending = NULL;
+    frame_unref(&s->frames, old);
+    s->stats.shown++;
+    s->stats.latency_ns += latency;
+    s->stats.latency_max_ns = GT_MAX(s->stats.latency_max_ns, latency);
+    return NULL;
+}
+
+/* NULL, or why the viewer cannot stay. */
+static const char *handle(struct display_server *s, struct viewer *v, const void *message, size_t n, uint64_t now)
+{
+    struct display_header h;
+
+    if (n < sizeof(h))
+        return "its message is too short";
+    memcpy(&h, message, sizeof(h));
+    if (h.size != n)
+        return "its message has not the size that it says";
+    if (h.type == DISPLAY_ATTACH && n == sizeof(struct display_attach))
+        return on_attach(s, v, message);
+    if (h.type == DISPLAY_SHOWN && n == sizeof(h))
+        return on_shown(s, v, h.serial, now);
+    if (h.type == DISPLAY_REFRESH && n == sizeof(h) && v->attached) {
+        s->head[v->head].refresh = true;
+        return NULL;
+    }
+    return "its message is none of ours";
+}
+
+void viewer_receive(struct display_server *s, struct viewer *v, uint64_t now)
+{
+    for (unsigned i = 0; i < MESSAGES_A_STEP && v->fd >= 0; i++) {
+        _Alignas(8) uint8_t message[DISPLAY_MESSAGE_MAX];
+        struct iovec io = {.iov_base = message, .iov_len = sizeof(message)};
+        /* No room for descriptors: the kernel drops those that are sent. */
+        struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+        ssize_t n = recvmsg(v->fd, &m, MSG_DONTWAIT);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            viewer_drop(s, v, NULL);
+            return;
+        }
+        const char *why = m.msg_flags & MSG_TRUNC ? "its message is too long" : handle(s, v, message, (size_t)n, now);
+
+        if (why)
+            viewer_drop(s, v, why);
+    }
+}

@@ -1,0 +1,308 @@
+#include "dv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <drm_fourcc.h>
+
+#include "mediator/control.h"
+#include "vgpu/base/clock.h"
+
+/* An emulated machine on a busy host. */
+#define PATIENCE_MS 120000
+
+bool dv_result(struct dv *d, bool ok, const char *fmt, ...)
+{
+    va_list ap;
+
+    printf("%s ", ok ? "ok  " : "FAIL");
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    printf("\n");
+    fflush(stdout);
+    *(ok ? &d->passed : &d->failed) += 1;
+    return ok;
+}
+
+/* ---- the card */
+
+static uint32_t property(int fd, uint32_t object, uint32_t type, const char *name)
+{
+    drmModeObjectProperties *all = drmModeObjectGetProperties(fd, object, type);
+    uint32_t id = 0;
+
+    for (uint32_t i = 0; all && i < all->count_props; i++) {
+        drmModePropertyRes *p = drmModeGetProperty(fd, all->props[i]);
+
+        if (p && !strcmp(p->name, name))
+            id = p->prop_id;
+        drmModeFreeProperty(p);
+    }
+    drmModeFreeObjectProperties(all);
+    return id;
+}
+
+void dv_open_card(struct dv *d)
+{
+    d->card = open("/dev/dri/card0", O_RDWR | O_NONBLOCK); /* inherited */
+    sg_check(d->card >= 0 && !drmSetClientCap(d->card, DRM_CLIENT_CAP_ATOMIC, 1) &&
+                 !drmSetClientCap(d->card, DRM_CLIENT_CAP_WRITEBACK_CONNECTORS, 1),
+             "open vkms");
+    drmModeRes *res = drmModeGetResources(d->card);
+
+    d->crtc = res->crtcs[0];
+    for (int i = 0; i < res->count_connectors; i++) {
+        drmModeConnector *c = drmModeGetConnector(d->card, res->connectors[i]);
+
+        if (c->connector_type == DRM_MODE_CONNECTOR_WRITEBACK)
+            d->writeback = c->connector_id;
+        drmModeFreeConnector(c);
+    }
+    drmModeFreeResources(res);
+    d->wb_crtc = property(d->card, d->writeback, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID");
+    d->wb_fb = property(d->card, d->writeback, DRM_MODE_OBJECT_CONNECTOR, "WRITEBACK_FB_ID");
+    d->wb_fence = property(d->card, d->writeback, DRM_MODE_OBJECT_CONNECTOR, "WRITEBACK_OUT_FENCE_PTR");
+    sg_check(d->wb_fence, "find the writeback connector");
+}
+
+void dv_close_card(struct dv *d)
+{
+    close(d->card);
+    d->card = -1;
+}
+
+/* Commits, and again while the sink's own commit is in the way. */
+static bool commit(struct dv *d, drmModeAtomicReq *req)
+{
+    for (unsigned i = 0; i < PATIENCE_MS / 5; i++) {
+        if (!drmModeAtomicCommit(d->card, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL))
+            return true;
+        if (errno != EBUSY)
+            break;
+        usleep(5000);
+    }
+    printf("     commit: %s\n", strerror(errno));
+    return false;
+}
+
+static bool make_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
+{
+    struct drm_mode_create_dumb create = {.width = width, .height = height, .bpp = 32};
+    struct drm_mode_map_dumb map = {0};
+
+    if (drmIoctl(d->card, DRM_IOCTL_MODE_CREATE_DUMB, &create))
+        return false;
+    map.handle = create.handle;
+    *c = (struct dv_capture){
+        .width = width, .height = height, .stride = create.pitch, .handle = create.handle, .size = create.size};
+    const uint32_t handles[4] = {c->handle}, strides[4] = {c->stride}, offsets[4] = {0};
+
+    if (drmIoctl(d->card, DRM_IOCTL_MODE_MAP_DUMB, &map) ||
+        drmModeAddFB2(d->card, width, height, DRM_FORMAT_XRGB8888, handles, strides, offsets, &c->fb, 0))
+        return false;
+    c->map = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, d->card, (off_t)map.offset);
+    return c->map != MAP_FAILED;
+}
+
+bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
+{
+    int32_t fence = -1;
+
+    if (!make_capture(d, width, height, c))
+        return false;
+    drmModeAtomicReq *req = drmModeAtomicAlloc();
+
+    drmModeAtomicAddProperty(req, d->writeback, d->wb_crtc, d->crtc);
+    drmModeAtomicAddProperty(req, d->writeback, d->wb_fb, c->fb);
+    drmModeAtomicAddProperty(req, d->writeback, d->wb_fence, (uint64_t)(uintptr_t)&fence);
+    bool ok = commit(d, req);
+
+    drmModeAtomicFree(req);
+    struct pollfd p = {.fd = fence, .events = POLLIN};
+
+    ok = ok && fence >= 0 && poll(&p, 1, PATIENCE_MS) == 1;
+    if (fence >= 0)
+        close(fence);
+    req = drmModeAtomicAlloc(); /* off again, or the CRTC could not be switched off */
+    drmModeAtomicAddProperty(req, d->writeback, d->wb_crtc, 0);
+    ok = commit(d, req) && ok;
+    drmModeAtomicFree(req);
+    return ok;
+}
+
+void dv_capture_free(struct dv *d, struct dv_capture *c)
+{
+    struct drm_mode_destroy_dumb destroy = {.handle = c->handle};
+
+    if (c->map && c->map != MAP_FAILED)
+        munmap(c->map, c->size);
+    if (c->fb)
+        drmModeRmFB(d->card, c->fb);
+    drmIoctl(d->card, DRM_IOCTL_MODE_DESTROY_DUMB, &destroy);
+    *c = (struct dv_capture){0};
+}
+
+#define CRC_DIR "/sys/kernel/debug/dri/0/crtc-0/crc/"
+
+/* The second entry: the first may be of a frame that had begun before. A read gives one line, which ends in "\n\0". */
+uint32_t dv_crc(void)
+{
+    unsigned frame, crc = 0;
+    char line[128];
+
+    dv_write_file(CRC_DIR "control", "auto");
+    int fd = open(CRC_DIR "data", O_RDONLY | O_CLOEXEC);
+
+    for (unsigned i = 0; fd >= 0 && i < 3; i++) {
+        ssize_t n = read(fd, line, sizeof(line) - 1);
+
+        if (n <= 0)
+            break;
+        line[n] = 0;
+        if (sscanf(line, "%x %x", &frame, &crc) != 2)
+            crc = 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return crc;
+}
+
+/* ---- processes */
+
+static pid_t spawn(const char *const *args, const char *const *extra, const char *log)
+{
+    const char *all[24];
+    unsigned n = 0;
+
+    for (unsigned i = 0; args[i]; i++)
+        all[n++] = args[i];
+    for (unsigned i = 0; extra && extra[i]; i++)
+        all[n++] = extra[i];
+    all[n] = NULL;
+    fflush(stdout);
+    pid_t pid = fork();
+
+    if (pid)
+        return pid;
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+    execv(all[0], (char *const *)(uintptr_t)all);
+    _exit(127);
+}
+
+void dv_start_dm(struct dv *d, const char *const *extra)
+{
+    static const char *const args[] = {"/t/gtmux-dm", "--vfio-user=" DV_SOCKET, "--name=g", "--run-dir=" DV_DIR, NULL};
+
+    unlink(DV_SOCKET);
+    unlink(DV_DM_LOG);
+    d->dm = spawn(args, extra, DV_DM_LOG);
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && access(DV_SOCKET, F_OK); i++)
+        usleep(10000);
+    usleep(200000);
+}
+
+void dv_start_sink(struct dv *d, const char *const *extra)
+{
+    char fd[24];
+    const char *const args[] = {"/t/gtmux", "kms", "g", "--run-dir=" DV_DIR, "--verbose", fd, NULL};
+
+    snprintf(fd, sizeof(fd), "--drm-fd=%d", d->card);
+    unlink(DV_KMS_LOG);
+    d->sink = spawn(args, extra, DV_KMS_LOG);
+}
+
+int dv_end(pid_t *pid, int signal)
+{
+    int status = 0;
+
+    if (*pid <= 0)
+        return -1;
+    kill(*pid, signal);
+    waitpid(*pid, &status, 0);
+    *pid = 0;
+    return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+double dv_stat(const char *path)
+{
+    cJSON *request = cJSON_Parse("{\"cmd\":\"stats\"}"), *answer = NULL;
+    const cJSON *at;
+    char part[64];
+    int sock = control_connect(DV_DIR, "g");
+
+    if (sock >= 0) {
+        answer = control_ask(sock, request, NULL);
+        close(sock);
+    }
+    at = answer;
+    while (at && *path) {
+        size_t n = strcspn(path, "/");
+
+        snprintf(part, sizeof(part), "%.*s", (int)n, path);
+        at = cJSON_GetObjectItemCaseSensitive(at, part);
+        path += n + (path[n] == '/');
+    }
+    double value = cJSON_IsNumber(at) ? at->valuedouble : -1;
+
+    cJSON_Delete(answer);
+    cJSON_Delete(request);
+    return value;
+}
+
+bool dv_wait_shown(double from, unsigned n)
+{
+    uint64_t end = gt_clock_ns() + PATIENCE_MS * UINT64_C(1000000);
+
+    while (dv_stat("display/shown") < from + n) {
+        if (gt_clock_ns() > end)
+            return false;
+        usleep(20000);
+    }
+    return true;
+}
+
+/* ---- files */
+
+int dv_dmabufs(void)
+{
+    FILE *f = fopen("/sys/kernel/debug/dma_buf/bufinfo", "re");
+    char line[512];
+    int n = -1;
+
+    while (f && fgets(line, sizeof(line), f))
+        sscanf(line, "Total %d objects", &n);
+    if (f)
+        fclose(f);
+    return n;
+}
+
+bool dv_file_has(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "re");
+    char line[1024];
+    bool found = false;
+
+    while (f && !found && fgets(line, sizeof(line), f))
+        found = strstr(line, text) != NULL;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+void dv_write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        printf("     cannot write %s: %s\n", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}

@@ -1,0 +1,58 @@
+/* Inside the virtual machine of the display tests: a device process, a sink, a guest of tests/fakes/screen_guest.h, and
+ * what vkms shows, by its writeback connector and its CRCs. */
+#ifndef GTMUX_TESTS_DV_H
+#define GTMUX_TESTS_DV_H
+
+#include <cjson/cJSON.h>
+#include <sys/types.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#include "tests/fakes/screen_guest.h"
+
+#define DV_DIR     "/tmp/dv"
+#define DV_SOCKET  DV_DIR "/s"
+#define DV_DM_LOG  DV_DIR "/dm.log"
+#define DV_KMS_LOG DV_DIR "/kms.log"
+
+struct dv_capture {
+    uint32_t width, height, stride;
+    uint8_t *map;
+    uint32_t handle, fb;
+    uint64_t size;
+};
+
+struct dv {
+    int card; /* the DRM device; the sink inherits it, so that captures are commits of the same client */
+    uint32_t crtc, writeback;
+    uint32_t wb_crtc, wb_fb, wb_fence; /* properties */
+    pid_t dm, sink;
+    struct screen_guest g;
+    unsigned passed, failed;
+};
+
+/* One line a check. Returns ok. */
+bool dv_result(struct dv *d, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+void dv_open_card(struct dv *d);
+void dv_close_card(struct dv *d);
+/* extra: further arguments, up to a NULL; may be NULL. */
+void dv_start_dm(struct dv *d, const char *const *extra);
+void dv_start_sink(struct dv *d, const char *const *extra);
+/* Ends a process with a signal and waits for it. Its exit code, or 256 + the signal. */
+int dv_end(pid_t *pid, int signal);
+/* A counter of gtmux stats, such as "display/dmabufs_made". */
+double dv_stat(const char *path);
+/* Waits until the sink has answered `n` flips since `from` was read. */
+bool dv_wait_shown(double from, unsigned n);
+/* What is on the screen of width x height now. False: it could not be captured. */
+bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
+void dv_capture_free(struct dv *d, struct dv_capture *c);
+/* The CRC of what is shown now, 0: none came. */
+uint32_t dv_crc(void);
+/* Number of dma-bufs that exist in this kernel, -1: unknown. */
+int dv_dmabufs(void);
+bool dv_file_has(const char *path, const char *text);
+void dv_write_file(const char *path, const char *text);
+
+#endif

@@ -1,0 +1,406 @@
+/* gtmux kms on vkms: what is on the screen is what the guest has in its memory, and nothing is left behind. */
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "dv.h"
+#include "vgpu/base/clock.h"
+
+#define BUFFER     0x4000000u /* distance of two buffers in the GGTT: 64 MiB */
+#define LIST_LIMIT "/sys/module/udmabuf/parameters/list_limit"
+#define GUEST_MIB  256u
+
+static struct dv dv;
+
+/* ---- pictures */
+
+static uint32_t expand(uint32_t v, unsigned bits)
+{
+    return bits >= 8 ? v >> (bits - 8) : (v << (8 - bits) | v >> (2 * bits - 8)) & 0xff;
+}
+
+/* The pattern's pixel as 8 bits a channel. */
+static uint32_t expected(const struct sg_buffer *b, uint32_t x, uint32_t y, uint32_t seed)
+{
+    uint32_t v = sg_pattern(x, y, seed);
+
+    switch (b->format) {
+    case VGPU_FMT_RGB565:
+        return expand(v >> 11 & 31, 5) << 16 | expand(v >> 5 & 63, 6) << 8 | expand(v & 31, 5);
+    case VGPU_FMT_XRGB2101010:
+        return expand(v >> 20 & 1023, 10) << 16 | expand(v >> 10 & 1023, 10) << 8 | expand(v & 1023, 10);
+    default:
+        return v;
+    }
+}
+
+static bool near(uint32_t a, uint32_t b, int off)
+{
+    for (unsigned shift = 0; shift < 24; shift += 8)
+        if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > off)
+            return false;
+    return true;
+}
+
+/* Pixels that differ from the pattern; -1: no capture. Conversions may round by one. */
+static long bad_pixels(const struct sg_buffer *b, uint32_t seed)
+{
+    const int off = b->format == VGPU_FMT_XRGB8888 ? 0 : 1;
+    struct dv_capture c = {0};
+    long bad = dv_capture(&dv, b->width, b->height, &c) ? 0 : -1;
+
+    for (uint32_t y = 0; !bad && y < b->height; y++)
+        for (uint32_t x = 0; x < b->width; x++)
+            bad += !near(((const uint32_t *)(const void *)(c.map + y * c.stride))[x], expected(b, x, y, seed), off);
+    dv_capture_free(&dv, &c);
+    return bad;
+}
+
+/* Shows a buffer and waits until it is on the screen. */
+static bool show(const struct sg_buffer *b)
+{
+    double shown = dv_stat("display/shown");
+
+    sg_show(&dv.g, 0, b);
+    return dv_wait_shown(shown, 1);
+}
+
+static void light(uint32_t width, uint32_t height)
+{
+    sg_light(&dv.g, 0, width, height);
+}
+
+/* ---- a run of everything from the guest to the screen */
+
+static void begin(const char *const *dm, const char *const *sink)
+{
+    dv_open_card(&dv);
+    dv_start_dm(&dv, dm);
+    sg_connect(&dv.g, DV_SOCKET, GUEST_MIB);
+    dv_start_sink(&dv, sink);
+    dv_wait_shown(0, 1);
+}
+
+static void end(void)
+{
+    dv_end(&dv.sink, SIGTERM);
+    sg_leave(&dv.g);
+    dv_end(&dv.dm, SIGTERM);
+    dv_close_card(&dv);
+}
+
+/* ---- the tests */
+
+struct layout {
+    const char *name;
+    uint32_t width, height;
+    enum vgpu_format format;
+    enum vgpu_tiling tiling;
+    bool shared; /* vkms scans it out as it is */
+};
+
+static void one_layout(const struct layout *l, unsigned n)
+{
+    struct sg_buffer b = sg_buffer(&dv.g, n % 16 * BUFFER, l->width, l->height, l->format, l->tiling);
+    double copied = dv_stat("display/bytes_copied"), made = dv_stat("display/dmabufs_made");
+
+    sg_paint(&dv.g, &b, n + 1);
+    sg_dark(&dv.g, 0);
+    usleep(300000);
+    double shown = dv_stat("display/shown");
+
+    sg_show(&dv.g, 0, &b);
+    light(l->width, l->height);
+    bool told = dv_wait_shown(shown, 1);
+    long bad = told ? bad_pixels(&b, n + 1) : -2;
+
+    dv_result(&dv, bad == 0, "%s: %ld of %u pixels differ", l->name, bad, l->width * l->height);
+    dv_result(&dv, dv_stat("display/bytes_copied") == copied && dv_stat("display/dmabufs_made") == made + 1,
+              "%s: gtmux-dm made one dma-buf and copied nothing", l->name);
+}
+
+static void layouts(void)
+{
+    static const struct layout rows[] = {
+        {"1080p linear 8888", 1920, 1080, VGPU_FMT_XRGB8888, VGPU_LINEAR, true},
+        {"1080p linear 565", 1920, 1080, VGPU_FMT_RGB565, VGPU_LINEAR, true},
+        {"1080p linear 2101010", 1920, 1080, VGPU_FMT_XRGB2101010, VGPU_LINEAR, false},
+        {"1080p X tiled 8888", 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_X, false},
+        {"1080p Y tiled 8888", 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_Y, false},
+        {"1080p Yf tiled 8888", 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_YF, false},
+        {"1080p X tiled 565", 1920, 1080, VGPU_FMT_RGB565, VGPU_TILE_X, false},
+        {"2160p linear 8888", 3840, 2160, VGPU_FMT_XRGB8888, VGPU_LINEAR, true},
+        {"2160p X tiled 8888", 3840, 2160, VGPU_FMT_XRGB8888, VGPU_TILE_X, false},
+        {"2160p Y tiled 8888", 3840, 2160, VGPU_FMT_XRGB8888, VGPU_TILE_Y, false},
+    };
+
+    begin(NULL, NULL);
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
+        one_layout(&rows[i], i);
+    end();
+}
+
+/* With linear buffers the sink copies nothing either. */
+static void flips(void)
+{
+    struct sg_buffer b[2];
+    char text[160];
+
+    begin(NULL, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        b[i] = sg_buffer(&dv.g, i * BUFFER, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+        sg_paint(&dv.g, &b[i], 100 + i);
+    }
+    sg_show(&dv.g, 0, &b[0]);
+    light(1920, 1080);
+    dv_wait_shown(1, 1);
+    double before = dv_stat("pipes"), shown = dv_stat("display/shown");
+    uint64_t start = gt_clock_ns();
+
+    (void)before;
+    for (unsigned i = 1; i <= 1000; i++) {
+        sg_show(&dv.g, 0, &b[i % 2]);
+        usleep(17000);
+    }
+    usleep(300000);
+    double seconds = (double)(gt_clock_ns() - start) / 1e9, told = dv_stat("display/shown") - shown;
+
+    dv_result(&dv, dv_stat("display/dmabufs_made") == 2 && dv_stat("display/bytes_copied") == 0 && told > 100,
+              "1000 flips of two buffers: %.0f dma-bufs, %.0f flips shown in %.1f s, latency %.1f ms on average",
+              dv_stat("display/dmabufs_made"), told, seconds, dv_stat("display/latency_mean_us") / 1000);
+    dv_result(&dv, bad_pixels(&b[0], 100) == 0, "after them the right picture is shown");
+    sg_put(&dv.g, &b[0], 77, 55, sg_pattern(77, 55, 100) ^ 0xffffff);
+    sg_put(&dv.g, &b[0], 1919, 1079, sg_pattern(1919, 1079, 100) ^ 0xff);
+    dv_result(&dv, bad_pixels(&b[0], 100) == 2, "pixels that the guest changes are on the screen without a flip");
+    int code = dv_end(&dv.sink, SIGTERM);
+
+    snprintf(text, sizeof(text), "2 frames imported, 0 bytes copied");
+    dv_result(&dv, code == 0 && dv_file_has(DV_KMS_LOG, text), "gtmux kms: %s", text);
+    end();
+}
+
+static void changes_of_a_copy(void)
+{
+    struct sg_buffer b;
+
+    begin(NULL, NULL);
+    b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_X);
+    sg_paint(&dv.g, &b, 5);
+    sg_show(&dv.g, 0, &b);
+    light(1920, 1080);
+    dv_wait_shown(1, 1);
+    usleep(500000); /* the first look takes in everything */
+    sg_put(&dv.g, &b, 1000, 500, sg_pattern(1000, 500, 5) ^ 0xffffff);
+    usleep(500000);
+    dv_result(&dv, bad_pixels(&b, 5) == 1, "a pixel that the guest changes in a tiled picture is copied");
+    end();
+}
+
+static uint32_t blend(uint32_t below, uint32_t argb)
+{
+    uint32_t a = argb >> 24, out = 0;
+
+    for (unsigned shift = 0; shift < 24; shift += 8)
+        out |= GT_MIN((argb >> shift & 0xff) + (below >> shift & 0xff) * (255 - a) / 255, 255u) << shift;
+    return out;
+}
+
+static void cursor(void)
+{
+    struct sg_buffer b, c;
+    struct dv_capture shot = {0};
+
+    begin(NULL, NULL);
+    b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+    c = sg_buffer(&dv.g, BUFFER, 64, 64, VGPU_FMT_ARGB8888, VGPU_LINEAR);
+    sg_paint(&dv.g, &b, 9);
+    for (uint32_t y = 0; y < 64; y++)
+        for (uint32_t x = 0; x < 64; x++)
+            sg_put(&dv.g, &c, x, y, x < 32 ? 0xff0000ffu + (y << 8) : 0x80402010u); /* opaque; half, premultiplied */
+    sg_show(&dv.g, 0, &b);
+    light(1920, 1080);
+    dv_wait_shown(1, 1);
+    double flips = dv_stat("display/flips"), told = dv_stat("display/cursor_changes");
+
+    for (uint32_t i = 0; i <= 60; i++) {
+        sg_cursor(&dv.g, 0, &c, 100 + 5 * i, 200 + i);
+        usleep(25000);
+    }
+    usleep(300000);
+    dv_result(&dv, dv_stat("display/flips") == flips && dv_stat("display/cursor_changes") > told + 10,
+              "61 places of the cursor: %.0f told, no flip", dv_stat("display/cursor_changes") - told);
+    bool ok = dv_capture(&dv, 1920, 1080, &shot);
+    long bad = ok ? 0 : -1;
+
+    for (uint32_t y = 0; ok && y < 1080; y++)
+        for (uint32_t x = 0; x < 1920; x++) {
+            uint32_t want = sg_pattern(x, y, 9);
+
+            if (x >= 400 && x < 464 && y >= 260 && y < 324)
+                want = blend(want, sg_get(&dv.g, &c, x - 400, y - 260));
+            bad += !near(((const uint32_t *)(const void *)(shot.map + y * shot.stride))[x], want, 1);
+        }
+    dv_capture_free(&dv, &shot);
+    dv_result(&dv, bad == 0, "the cursor is where the guest put it: %ld pixels differ", bad);
+    sg_cursor(&dv.g, 0, NULL, 0, 0);
+    usleep(300000);
+    dv_result(&dv, bad_pixels(&b, 9) == 0, "the cursor goes away");
+    end();
+}
+
+/* The same pixels in two layouts have one CRC. */
+static void crcs(void)
+{
+    uint32_t crc[3];
+
+    begin(NULL, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        static const enum vgpu_tiling tilings[] = {VGPU_LINEAR, VGPU_TILE_X, VGPU_TILE_Y};
+        struct sg_buffer b = sg_buffer(&dv.g, i * BUFFER, 1920, 1080, VGPU_FMT_XRGB8888, tilings[i]);
+
+        sg_paint(&dv.g, &b, 3);
+        if (!i) {
+            sg_show(&dv.g, 0, &b);
+            light(1920, 1080);
+            dv_wait_shown(1, 1);
+        } else {
+            show(&b);
+        }
+        crc[i] = dv_crc();
+    }
+    dv_result(&dv, crc[0] && crc[0] == crc[1] && crc[0] == crc[2], "CRCs of one picture: linear %08x, X %08x, Y %08x",
+              crc[0], crc[1], crc[2]);
+    end();
+}
+
+static void low_limit(void)
+{
+    dv_write_file(LIST_LIMIT, "1024");
+    begin(NULL, NULL);
+    struct sg_buffer b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_X);
+
+    sg_paint(&dv.g, &b, 21);
+    sg_show(&dv.g, 0, &b);
+    light(1920, 1080);
+    dv_wait_shown(1, 1);
+    dv_result(&dv, bad_pixels(&b, 21) == 0 && dv_stat("display/pictures_copied") == 1,
+              "with udmabuf's own limit a 1080p picture is copied, and right");
+    dv_result(&dv, dv_file_has(DV_DM_LOG, "list_limit"), "the log says how to raise it");
+    end();
+    dv_write_file(LIST_LIMIT, "16384");
+}
+
+static void sandboxed(void)
+{
+    static const char *const strict[] = {"--sandbox=strict", "--user=65534", NULL};
+
+    begin(strict, NULL);
+    struct sg_buffer b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+
+    sg_paint(&dv.g, &b, 31);
+    sg_show(&dv.g, 0, &b);
+    light(1920, 1080);
+    dv_wait_shown(1, 1);
+    dv_result(&dv,
+              bad_pixels(&b, 31) == 0 && dv_stat("display/dmabufs_made") == 1 && dv_stat("display/bytes_copied") == 0,
+              "a device in its sandbox makes dma-bufs");
+    end();
+}
+
+static void start_and_show(void)
+{
+    begin(NULL, NULL);
+    struct sg_buffer b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+
+    sg_paint(&dv.g, &b, 41);
+    sg_show(&dv.g, 0, &b);
+    light(1920, 1080);
+    dv_wait_shown(1, 1);
+}
+
+/* Kills sink, device and guest in each order; at the end no dma-buf is left in the kernel. */
+static void deaths(void)
+{
+    static const char *const orders[] = {"sdg", "sgd", "dsg", "dgs", "gsd", "gds"};
+
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(orders); i++) {
+        start_and_show();
+        int during = dv_dmabufs();
+
+        for (const char *who = orders[i]; *who; who++) {
+            if (*who == 's')
+                dv_end(&dv.sink, SIGKILL);
+            else if (*who == 'd')
+                dv_end(&dv.dm, SIGKILL);
+            else
+                sg_leave(&dv.g);
+            usleep(300000);
+        }
+        dv_close_card(&dv);
+        usleep(200000);
+        dv_result(&dv, during > 0 && dv_dmabufs() == 0, "killed in the order %s: %d dma-bufs before, %d after",
+                  orders[i], during, dv_dmabufs());
+    }
+    start_and_show();
+    int code = dv_end(&dv.dm, SIGTERM);
+    int status = dv_end(&dv.sink, 0);
+
+    dv_result(&dv, code == 0 && status == 1, "the sink ends with the device: exit codes %d, %d", code, status);
+    sg_leave(&dv.g);
+    dv_close_card(&dv);
+}
+
+/* The guest goes, and another comes, while one sink stays. */
+static void guests_change(void)
+{
+    begin(NULL, NULL);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct sg_buffer b = sg_buffer(&dv.g, 0, 1024, 768, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+        double shown = dv_stat("display/shown");
+
+        sg_paint(&dv.g, &b, 50 + i);
+        sg_show(&dv.g, 0, &b);
+        light(1024, 768);
+        bool told = dv_wait_shown(shown, 1);
+
+        dv_result(&dv, told && bad_pixels(&b, 50 + i) == 0, "guest %u is shown", i);
+        shown = dv_stat("display/shown");
+        sg_leave(&dv.g);
+        dv_wait_shown(shown, 1);
+        usleep(300000);
+        dv_result(&dv, dv_dmabufs() == 0, "guest %u is gone: %d dma-bufs are left", i, dv_dmabufs());
+        sg_connect(&dv.g, DV_SOCKET, GUEST_MIB);
+    }
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } tests[] = {
+        {"layouts", layouts},     {"flips", flips},   {"changes", changes_of_a_copy},
+        {"cursor", cursor},       {"crcs", crcs},     {"low_limit", low_limit},
+        {"sandboxed", sandboxed}, {"deaths", deaths}, {"guests", guests_change},
+    };
+
+    mkdir(DV_DIR, 0700);
+    signal(SIGPIPE, SIG_IGN);
+    dv_write_file(LIST_LIMIT, "16384");
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(tests); i++) {
+        unsigned failed = dv.failed;
+
+        if (argc > 1 && strcmp(argv[1], tests[i].name) != 0)
+            continue;
+        tests[i].run();
+        if (dv.failed != failed) {
+            printf("     the logs of %s:\n", tests[i].name);
+            fflush(stdout);
+            if (system("tail -n 5 " DV_DM_LOG " " DV_KMS_LOG " | sed 's/^/     /'"))
+                printf("     none\n");
+        }
+    }
+    dv_result(&dv, dv_dmabufs() == 0, "no dma-buf is left: %d", dv_dmabufs());
+    printf("%u passed, %u failed\n", dv.passed, dv.failed);
+    return dv.failed != 0;
+}
