@@ -1,5 +1,6 @@
 """What is tried on a Xen host: one function a scenario. Python standard library only."""
 import collections
+import json
 import os
 import re
 import time
@@ -318,6 +319,53 @@ def hostile(host, checks, initrds):
         guest.create()
         checks(guest.wait_for("ok alive-before", BOOT_SECONDS), "the third hammers")
         checks(guest.wait_gone(), "it destroys itself in the midst of it")
+    census.check(checks)
+
+
+# ---- the GTT, in memory of the guest
+
+def stats(host, guest):
+    return json.loads(host.check(f"gtmux stats --json {guest.name}"))["traps"]
+
+
+@scenario("Linux 6.1, which fills the whole GTT: in memory of the guest, so without traps")
+def gtt_memory(host, checks, initrds):
+    with make(host, initrds, "g1", ("gt_exec",), kernel="6.1") as guest:
+        guest.create()
+        bound = guest.wait_for("GT-INIT i915 rc=0", BOOT_SECONDS)
+        if checks(bound, "i915 binds", f"{time.monotonic() - guest.started:.1f} s after xl create" if bound else
+                  guest.log()[-500:]):
+            traps = stats(host, guest)
+            checks(traps["gtt_writes"] < 10, "its stores to the GTT do not trap", f"{traps['gtt_writes']} did")
+            through(checks, guest)
+            checks.guest(guest)
+
+
+@scenario("a guest that may have no more memory: all works, and the log says what to do")
+def gtt_traps(host, checks, initrds):
+    with make(host, initrds, "g1", ("gt_exec",), config={"videoram": 0}) as guest:
+        guest.create()
+        checks("videoram=8" in dm_log(host, guest), "the log says what to do", dm_log(host, guest).splitlines()[0])
+        if checks(guest.wait_for("GT-RUN gt_exec START", BOOT_SECONDS), "i915 binds"):
+            traps = stats(host, guest)
+            checks(traps["gtt_writes"] > 1000, "stores to the GTT trap", f"{traps['gtt_writes']}")
+            through(checks, guest)
+            checks.guest(guest)
+
+
+@scenario("a guest that moves its GTT, puts memory in its way and gives it back to Xen; then the device is killed")
+def gtt_hostile(host, checks, initrds):
+    census = Census(host)
+    with make(host, initrds, "g1", (HOSTILE[0], "xt_gtt", "sleep,1000"), extra="gt.noi915 iomem=relaxed") as guest:
+        guest.create()
+        checks(guest.wait_for("GT-RUN xt_gtt EXIT", BOOT_SECONDS + WORK_SECONDS), "xt_gtt comes to its end", guest.log()[-500:])
+        checks.results.programs(f"{checks.where} {guest.name}", guest.log().replace("GT-RUN sleep START", ""))
+        checks.equal(key(host, guest, "restarts") or "0", "0", "crashes of the device")
+        host.check(f"kill -9 {device_pid(host, guest)}")
+        again = wait(lambda: key(host, guest, "state") == "running" and key(host, guest, "restarts") == "1", 30)
+        checks(again and "has lost pages of its GTT" in dm_log(host, guest), "the next device notices, and serves")
+        rc, out = host.run("xl destroy g1", 30)
+        checks(rc == 0, "xl destroy", out)
     census.check(checks)
 
 

@@ -1,7 +1,6 @@
 /*
  * The GTT half of BAR0 as a guest without i915 sees it: is it memory, does it stay that over moves, and what happens
- * when the guest misbehaves. One line a case: "ok NAME" or "FAIL NAME: WHY", and times. It ends with the BAR where it
- * was, the pages given back, and other memory in their place.
+ * when the guest misbehaves. It ends with the BAR where it was, the pages given back, and other memory in their place.
  *
  * The kernel needs iomem=relaxed and the module xen-privcmd (with it, root of a guest makes hypercalls for itself;
  * since 2026 only with unrestricted=1).
@@ -17,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gt.h"
+
 #define __XEN_INTERFACE_VERSION__ 0x00030209
 #include <xen/memory.h>
 #include <xen/sys/privcmd.h>
@@ -31,12 +32,10 @@
 #define AGAIN     0xd4000000u
 
 static int config = -1, memory = -1, privcmd = -1;
-static unsigned failed;
 
 static void result(const char *name, const char *wrong)
 {
-    printf(wrong ? "FAIL %s: %s\n" : "ok %s\n", name, wrong);
-    failed += wrong != NULL;
+    gt_check(!wrong, name, "%s", wrong ? wrong : "");
 }
 
 static uint64_t now_us(void)
@@ -282,7 +281,7 @@ int main(int argc, char **argv)
     printf("NOTE BAR0 at %#x\n", bar);
     is_memory(bar);
     if (argc > 1 && !strcmp(argv[1], "quick"))
-        return failed != 0;
+        return gt_done();
     keeps_over_moves(bar);
     empty_when_off(bar);
     bad_places(bar);
@@ -290,8 +289,7 @@ int main(int argc, char **argv)
         memory_in_the_way(bar);
         gives_pages_back(bar);
     } else {
-        perror("/dev/xen/privcmd");
-        failed++;
+        result("privcmd", strerror(errno));
     }
-    return failed != 0;
+    return gt_done();
 }
