@@ -188,6 +188,31 @@ static void gtt_stays(void **state)
     assert_int_equal(((uint64_t *)t->cfg.gtt)[5], 0x1003);
 }
 
+static void the_place_of_a_gtt_outside_is_remembered(void **state)
+{
+    struct env *t = *state;
+
+    open_ok(t);
+    assert_false(journal_has_old(t->j));
+    assert_int_equal(journal_gtt_gfn(t->j), 0);
+    journal_set_gtt_gfn(t->j, 0xf0800);
+    close_it(t); /* without a device of its own */
+    open_ok(t);
+    assert_false(journal_has_old(t->j));
+    assert_int_equal(journal_gtt_gfn(t->j), 0xf0800);
+    close_it(t);
+    leave_state(t, 1);
+    open_ok(t);
+    assert_true(journal_has_old(t->j));
+    assert_int_equal(journal_gtt_gfn(t->j), 0xf0800);
+    journal_discard(t->j);
+    assert_false(journal_has_old(t->j));
+    assert_int_equal(journal_gtt_gfn(t->j), 0xf0800);
+    close_it(t);
+    assert_int_equal(try_open(t, &(struct journal_identity){.domid = 7, .handle = "another"}), 0);
+    assert_int_equal(journal_gtt_gfn(t->j), 0);
+}
+
 static void only_one_process_may_have_it(void **state)
 {
     struct env *t = *state;
@@ -259,7 +284,7 @@ static void damaged_headers_start_afresh(void **state)
     struct env *t = *state;
     uint8_t junk[HEADER];
 
-    for (unsigned i = 0; i < 64; i++) {
+    for (unsigned i = 0; i < 96; i++) {
         leave_state(t, 42);
         for (unsigned b = 0; b < sizeof(junk); b++)
             junk[b] = (uint8_t)(i * 37 + b * (2 * i + 1));
@@ -273,6 +298,7 @@ static void damaged_headers_start_afresh(void **state)
         assert_in_range(t->cfg.heads, 0, VGPU_HEADS);
         assert_in_range(t->cfg.mappable_mb, 0, VGPU_BAR2_SIZE >> 20);
         assert_true(journal_server(t->j) >= -1);
+        assert_true(journal_gtt_gfn(t->j) >> 40 == 0);
         close_it(t);
     }
 }
@@ -557,6 +583,7 @@ int main(void)
         TEST(what_was_left_is_found),
         TEST(an_adoption_that_is_cut_off_loses_nothing),
         TEST(gtt_stays),
+        TEST(the_place_of_a_gtt_outside_is_remembered),
         TEST(only_one_process_may_have_it),
         TEST(a_killed_process_leaves_no_lock),
         TEST(another_guest_gets_nothing),
