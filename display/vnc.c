@@ -15,10 +15,14 @@
 
 #include "display/pixels.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 #define NS_PER_S      UINT64_C(1000000000)
 #define QUIET_NS      (NS_PER_S / 10) /* without a flip: from now on changes are looked for */
+#define WAITING_NS    (5 * NS_PER_S)  /* without a request: clients wait for a change, or are there no more */
+#define WAITING_EVERY NS_PER_S        /* then it is looked so often */
+#define HOLD_NS       NS_PER_S        /* so long a flip waits for the encoder */
 #define PRIVATE_MAX   3u              /* converted pictures: one shown, one being encoded, one to write to */
 #define VNC_SIDE_MAX  UINT16_MAX
 #define CURSOR_PIXELS (256u * 256u)
@@ -50,6 +54,7 @@ struct vnc {
     struct viewer_flip flip;                      /* the newest; frame NULL: dark */
     bool dirty;                                   /* it has not been handed over */
     uint64_t flipped, fed;                        /* when */
+    uint64_t asked;                               /* when a client asked for an update last */
     uint32_t unanswered;                          /* serial of a flip to be answered, or 0 */
     bool held;                                    /* its answer waits for the encoder */
     struct vnc_feed *last;                        /* what neatvnc has now */
@@ -258,6 +263,12 @@ static void announce(struct vnc *v)
     v->announced_height = v->flip.height;
 }
 
+/* Between pictures. neatvnc 0.5 keeps clients that hung up at the wrong moment for ever: they must not cost much. */
+static uint64_t period(const struct vnc *v, uint64_t now)
+{
+    return now < v->asked + WAITING_NS ? NS_PER_S / v->opt.fps : WAITING_EVERY;
+}
+
 /* Hands the newest flip over, if somebody watches. */
 static void hand_over(struct vnc *v, uint64_t now)
 {
@@ -269,7 +280,7 @@ static void hand_over(struct vnc *v, uint64_t now)
         announce(v);
         return;
     }
-    if (now < v->fed + NS_PER_S / v->opt.fps)
+    if (now < v->fed + period(v, now))
         return;
     damage_all(v);
     if (!(f ? is_direct(f) ? feed_direct(v) : feed_converted(v) : feed_black(v)))
@@ -324,13 +335,17 @@ static bool may_scan(const struct vnc *v)
 
 uint64_t vnc_tick(struct vnc *v, uint64_t now)
 {
-    uint64_t frame = NS_PER_S / v->opt.fps, next = UINT64_MAX;
+    uint64_t frame = period(v, now), next = UINT64_MAX;
 
+    if (v->held && now >= v->flipped + HOLD_NS)
+        v->held = false;
     hand_over(v, now);
     if (!v->stats.clients || !v->dirty)
         answer(v);
     else if (!v->held)
         next = GT_MAX(v->fed + frame, now + NS_PER_S / 1000);
+    if (v->held)
+        next = GT_MIN(next, v->flipped + HOLD_NS);
     if (!may_scan(v))
         return next;
     v->scan_at = GT_MAX(v->scan_at, v->flipped + QUIET_NS);
@@ -417,6 +432,19 @@ static void on_client_left(struct nvnc_client *client)
     gt_info("vnc: a client has left, %u are there", v->stats.clients);
 }
 
+static void on_request(struct nvnc_client *client, bool incremental, uint16_t x, uint16_t y, uint16_t width,
+                       uint16_t height)
+{
+    struct vnc *v = nvnc_get_userdata(nvnc_client_get_server(client));
+
+    (void)incremental;
+    (void)x;
+    (void)y;
+    (void)width;
+    (void)height;
+    v->asked = gt_clock_ns();
+}
+
 static void on_client(struct nvnc_client *client)
 {
     struct vnc *v = nvnc_get_userdata(nvnc_client_get_server(client));
@@ -488,6 +516,7 @@ int vnc_open(struct vnc **out, const struct vnc_options *o, const struct vnc_eve
     nvnc_set_userdata(v->server, v, NULL);
     nvnc_set_name(v->server, o->title);
     nvnc_set_new_client_fn(v->server, on_client);
+    nvnc_set_fb_req_fn(v->server, on_request);
     v->flip.width = 640; /* until the guest shows something */
     v->flip.height = 480;
     v->dirty = true;

@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,7 @@ int command_vnc(int argc, char **argv)
 
     if (argp_parse(&parser, argc, argv, 0, NULL, &c))
         return EXIT_USAGE;
+    signal(SIGPIPE, SIG_IGN); /* neatvnc writes to clients that may have gone */
     int signals = view_signals();
 
     if (signals < 0) {
