@@ -529,8 +529,10 @@ void vnc_close(struct vnc *v)
 {
     if (!v)
         return;
-    if (v->server)
+    if (v->server) {
+        nvnc_set_cursor(v->server, NULL, 0, 0, 0, 0, false);
         nvnc_close(v->server);
+    }
     if (v->cursor)
         nvnc_fb_unref(v->cursor);
     if (v->display)
