@@ -31,8 +31,12 @@ typedef bool (*eu_reader)(void *ctx, uint64_t offset, void *dst, size_t n);
 #define EU_KERNEL_BYTES (1u << 20)
 struct eu_kernel *eu_kernel_decode(eu_reader rd, void *ctx);
 void eu_kernel_free(struct eu_kernel *k);
-/* Bytes from the entry point to the end of the last instruction that can be reached. */
+/* Bytes from the entry point to the end of the last instruction that can be reached; and these bytes as they were read
+ * (those that no instruction needs may be zero). */
 size_t eu_kernel_size(const struct eu_kernel *k);
+const uint8_t *eu_kernel_code(const struct eu_kernel *k);
+/* Host memory that the kernel takes. */
+size_t eu_kernel_memory(const struct eu_kernel *k);
 /* Instructions that the decoder did not know (0 for every kernel of a sane driver). */
 unsigned eu_kernel_unknown(const struct eu_kernel *k);
 
@@ -96,27 +100,34 @@ struct eu_thread {
     uint16_t address[16]; /* a0 */
     uint32_t sr0[4], cr0[4], ce0, tm0[4];
     uint32_t notified;      /* n0.0: barrier notifications not yet consumed by WAIT */
-    uint32_t dispatch_mask; /* channels with work, bit 0 = channel 0 */
-    uint32_t vector_mask;   /* for fragment threads: quads with any channel; dispatch_mask else */
+    uint32_t dispatch_mask; /* sr0.2: channels with work, bit 0 = channel 0 */
+    uint32_t vector_mask;   /* sr0.3: for fragment threads: quads with any channel; dispatch_mask else */
     const struct eu_kernel *kernel;
     uint32_t ip; /* index into the decoded form, or EU_IP_START */
     const struct eu_host *host;
     void *ctx;         /* the dispatcher's */
     const char *fault; /* what was wrong, after EU_FAULT */
-    /* Control flow: private to eu/. */
+    /* Private to eu/. A channel that waits for a place in the code is parked and has the place's index. */
     struct {
-        uint32_t mask[64];
-        uint8_t kind[64];
-        uint8_t depth;
-        uint32_t live, brk, cont, halt;
-        uint32_t jip[EU_LANES];
+        uint32_t active, parked;
+        uint32_t resume[EU_LANES];
     } flow;
+    int32_t acc_high[EU_LANES]; /* bits 63:32 of integer accumulators */
+    uint32_t ip_bytes;          /* the ip register, as bytes from the entry point, when an instruction uses it */
 };
 
 #define EU_IP_START UINT32_MAX
 
-/* Makes t ready to start its kernel at the entry point: flow and special registers, not grf. denorm and rounding mode
- * are bits of cr0 as 3DSTATE_* and INTERFACE_DESCRIPTOR_DATA give them (0: IEEE, round to nearest even). */
+/* Bits of cr0.0. PRM SKL vol 7, "Control Register"; Mesa brw_eu_defines.h BRW_CR0_*. */
+#define EU_CR0_ROUND         0x30u /* 0 nearest even, 1 up, 2 down, 3 to zero */
+#define EU_CR0_ROUND_SHIFT   4u
+#define EU_CR0_DENORM_DOUBLE 0x40u /* 1: denormals are kept */
+#define EU_CR0_DENORM_SINGLE 0x80u
+#define EU_CR0_DENORM_HALF   0x400u /* half floats keep theirs anyway */
+
+/* Makes t ready to start its kernel at the entry point: flow and special registers, not grf, host and ctx. All channels
+ * of dispatch_mask run; a dispatcher that wants others (VectorMaskEnable) sets vector_mask and flow.active behind it,
+ * and cr0[0] for another float mode than round to nearest even with denormals flushed (EU_CR0_*). */
 void eu_thread_start(struct eu_thread *t, const struct eu_kernel *k, uint32_t dispatch_mask);
 /* Runs until the thread ends, waits, faults or has executed `budget` instructions. */
 enum eu_result eu_run(struct eu_thread *t, unsigned budget);
