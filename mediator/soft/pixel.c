@@ -85,11 +85,10 @@ static void set_slots(struct pixel_worker *w)
     bool per_sample = w->r->state.ps.per_sample && w->r->state.samples > 1;
 
     w->lit = w->vector = 0;
-    for (unsigned i = 0; i < w->width / 4; i++) {
-        if (i >= w->slots)
-            w->slot[i] = w->slot[0];
+    for (unsigned i = w->slots; i < PIXEL_SLOTS; i++)
+        w->slot[i] = w->slot[0];
+    for (unsigned i = 0; i < w->width / 4; i++)
         set_slot(w, i, per_sample);
-    }
     w->live = w->lit;
     w->tested = w->r->state.ps.early_depth ? UINT32_MAX : 0;
 }

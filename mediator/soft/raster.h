@@ -156,7 +156,7 @@ struct raster_state {
     bool point_width_vertex, point_upper_right;
     bool conservative;
     /* stipple */
-    bool line_stipple, poly_stipple;
+    bool line_stipple, poly_stipple, lines_apart; /* apart: the counter begins again with each line */
     uint16_t line_pattern;
     uint32_t line_repeat;
     uint8_t poly_x, poly_y;
