@@ -75,7 +75,7 @@ static void locate(struct soft_mem *m, const struct target_write *w, bool write,
 {
     const struct soft_surface *s = w->s;
     unsigned level = drawn_level(s);
-    uint32_t width = soft_surface_width(s, level), height = soft_surface_height(s, level);
+    uint32_t width = s->level[level].width_px, height = s->level[level].height_px;
     uint64_t step = row_step(s, level);
 
     e->m = m;
