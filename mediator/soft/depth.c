@@ -185,8 +185,7 @@ static bool test_sample(const struct depth_job *j, uint64_t depth, uint64_t sten
         if (new != old)
             store(j->m, stencil, 1, new);
     }
-    /* A disabled test writes nothing: PRM SKL vol 2, 3DSTATE_WM_DEPTH_STENCIL "Depth Buffer Write Enable". */
-    if (depth && ds->write && test_depth && stencil_pass && depth_pass)
+    if (depth && ds->write && stencil_pass && depth_pass)
         store(j->m, depth, j->depth_bytes, bits);
     return stencil_pass && depth_pass;
 }
