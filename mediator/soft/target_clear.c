@@ -31,7 +31,7 @@ void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p)
         return;
     target_clear_scale(s, &sx, &sy);
     pack_clear(s, element);
-    target_fill(r->e, s,
+    target_fill(r, s,
                 (struct raster_box){p->box.x0 * (int32_t)sx, p->box.y0 * (int32_t)sy, p->box.x1 * (int32_t)sx,
                                     p->box.y1 * (int32_t)sy},
                 p->layer, 0xffff, element);

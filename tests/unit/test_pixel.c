@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "eu_asm.h"
 #include "mediator/soft/pixel.h"
 #include "pixel_engine.h"
 
@@ -355,10 +356,25 @@ static void fills_touch_exactly_their_pixels(void **state)
             memset(fixture_ram, 0, sizeof(fixture_ram));
             memset(map, 0, sizeof(map));
             mark(&s, b, samples, map);
-            target_fill(&p.e, &s, box[i / 2], 0, samples, element);
+            target_fill(p.e.raster, &s, box[i / 2], 0, samples, element);
             assert_memory_equal(map, fixture_ram, sizeof(map));
         }
     }
+}
+
+/* A shader that never ends is given up some time after the engine is wanted. */
+static void endless_shaders_end_when_the_engine_is_wanted(void **state)
+{
+    static struct asm_code code;
+
+    (void)state;
+    code.n = 0;
+    asm_flow(&code, EU_OP_WHILE, 16, 0, 0);
+    asm_eot(&code);
+    memcpy(engine_heap(ENGINE_KERNEL), code.inst, code.n * sizeof(code.inst[0]));
+    fixture_exec.stop_after = 1;
+    engine_rect(&p, 0, 0, 100, 100, 0);
+    assert_true(p.e.count.ps_invocations < 100 * 100);
 }
 
 /* Any state at all: nothing but the guest's memory may suffer. */
@@ -431,6 +447,7 @@ int main(void)
         CASE(threads_of_eight_channels_are_whole),
         CASE(fast_clears_fill_the_pixels),
         CASE(fills_touch_exactly_their_pixels),
+        CASE(endless_shaders_end_when_the_engine_is_wanted),
         CASE(random_state_is_survived),
     };
 
