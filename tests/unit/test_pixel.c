@@ -228,6 +228,7 @@ static void samples_are_shaded_once(void **state)
     GIVE(&p, 3DSTATE_SAMPLE_PATTERN, 9, F(3DSTATE_SAMPLE_PATTERN, 2xSample0XOffset), 4,
          F(3DSTATE_SAMPLE_PATTERN, 2xSample0YOffset), 4, F(3DSTATE_SAMPLE_PATTERN, 2xSample1XOffset), 12,
          F(3DSTATE_SAMPLE_PATTERN, 2xSample1YOffset), 12);
+    GIVE(&p, 3DSTATE_RASTER, 5, F(3DSTATE_RASTER, CullMode), 1, F(3DSTATE_RASTER, DXMultisampleRasterizationEnable), 1);
     engine_rect(&p, 10.5f, 10, 20, 20, 0);
     memcpy(dw, engine_heap(ENGINE_SURFACE), sizeof(dw));
     soft_surface_decode(dw, &s);
@@ -237,6 +238,9 @@ static void samples_are_shaded_once(void **state)
     assert_int_not_equal(v, 0);
     assert_int_equal(p.e.count.ps_invocations, 100);
     assert_int_equal(p.e.count.ps_depth, 190);
+    GIVE(&p, 3DSTATE_RASTER, 5, F(3DSTATE_RASTER, CullMode), 1); /* by pixels */
+    engine_rect(&p, 30.5f, 10, 40, 20, 0);
+    assert_int_equal(p.e.count.ps_depth, 190 + 200);
 }
 
 static void hz_op_clears_depth_and_stencil(void **state)
