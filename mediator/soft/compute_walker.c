@@ -76,7 +76,7 @@ static void prepare_thread(const struct walk *w, struct compute_worker *cw, stru
     uint64_t own = ((uint64_t)k->cross_regs + (uint64_t)i * k->per_thread_regs) * EU_REG_BYTES;
     uint32_t *r0 = soft_grf(t, 0);
 
-    soft_dispatch_thread(&cw->d, t, k->kernel, thread_mask(w, i), &k->header);
+    soft_dispatch_thread(&cw->d, t, w->together ? i : 0, k->kernel, thread_mask(w, i), &k->header);
     t->cr0[0] |= k->control;
     r0[1] = w->first[0] + (uint32_t)(group % w->count[0]);
     r0[6] = w->first[1] + (uint32_t)(group / w->count[0] % w->count[1]);

@@ -383,6 +383,7 @@ static void threads_that_run_at_once_have_their_own_scratch(void **state)
     walker(60, 1, 1, 42); /* four workers times 42 are the 168 that VFE allows */
     assert_true(walk());
     for (unsigned i = 0; i < 42; i++) {
+        assert_int_equal(seen[i].r0[5], seen[i].scratch - 0x1000000);
         assert_true(seen[i].scratch >= 0x1010000 && seen[i].scratch < 0x1010000 + 168 * 4096);
         for (unsigned k = 0; k < i; k++)
             assert_true(seen[i].scratch != seen[k].scratch || seen[i].r0[1] != seen[k].r0[1]);
