@@ -195,19 +195,11 @@ static void take_indirect_data(struct walk *w, const uint32_t *dw)
     w->k.constant_bytes = bytes;
 }
 
-static bool predicated_off(const struct soft_compute *c, const uint32_t *dw)
-{
-    return FIELD_GET(dw, GPGPU_WALKER, PredicateEnable) &&
-           !(vgpu_exec_reg_read(c->e->space.x, reg_off(R_MI_PREDICATE_RESULT, VGPU_RCS, 0)) & 1);
-}
-
 bool compute_walk(struct soft_compute *c, const uint32_t *dw, unsigned ndw)
 {
     struct walk w = {.c = c};
     uint32_t step[SOFT_PROGRESS_DWORDS];
 
-    if (predicated_off(c, dw))
-        return true;
     read_dimensions(&w, dw);
     read_masks(&w, dw);
     if (!w.groups || !compute_kernel_read(c, (unsigned)FIELD_GET(dw, GPGPU_WALKER, InterfaceDescriptorOffset), &w.k))
