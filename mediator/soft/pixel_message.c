@@ -202,8 +202,9 @@ static unsigned late_quad(struct pixel_worker *w, const struct output *o, unsign
                 w->live &= ~(1u << (channel + k));
         return passed;
     }
-    for (unsigned p = 0; p < 4; p++)
-        passed += (unsigned)__builtin_popcount(q.cover[p]);
+    for (unsigned k = 0; k < 4; k++)
+        for (unsigned c = q.cover[k]; c; c &= c - 1)
+            passed++;
     return passed;
 }
 

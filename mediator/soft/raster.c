@@ -240,7 +240,7 @@ static void draw_line(struct soft_raster *r, const struct incoming *c, struct ra
             setup_bias(st, st->bias_wireframe, v, 2, &p);
         commit(r, c, &p);
     }
-    r->line_counter += setup_line_pixels(v);
+    r->line_counter = st->lines_apart ? 0 : r->line_counter + setup_line_pixels(v);
 }
 
 /* A polygon in line or point mode: its own edges or corners, each clipped by itself. */

@@ -156,7 +156,7 @@ struct raster_state {
     bool point_width_vertex, point_upper_right;
     bool conservative;
     /* stipple */
-    bool line_stipple, poly_stipple;
+    bool line_stipple, poly_stipple, lines_apart; /* apart: the counter begins again with each line */
     uint16_t line_pattern;
     uint32_t line_repeat;
     uint8_t poly_x, poly_y;
@@ -204,7 +204,14 @@ struct raster_quad {
     uint16_t x, y;
     uint16_t cover[4];  /* samples of each pixel, after the sample mask and what was tested so far */
     uint16_t raster[4]; /* samples that the primitive covers: input coverage, centroid */
+    uint8_t lit;        /* pixels that have some in cover */
 };
+
+/* How many of four bits are set. */
+static inline unsigned raster_count4(unsigned bits)
+{
+    return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1);
+}
 
 /* ---- batch */
 

@@ -190,8 +190,11 @@ static uint32_t constant(const struct sampler_job *j, unsigned select)
 /* Shader channel selects of the surface; gather4 has applied its own. */
 static void swizzle(struct sampler_job *j)
 {
+    static const uint8_t identity[4] = {4, 5, 6, 7};
     uint32_t in[4][LANES];
 
+    if (!memcmp(j->s->swizzle, identity, sizeof(identity)))
+        return;
     memcpy(in, j->out, sizeof(in));
     for (unsigned c = 0; c < 4; c++) {
         unsigned select = j->s->swizzle[c];
@@ -212,9 +215,25 @@ static void gather_swizzled(struct sampler_job *j)
             j->out[c][i] = constant(j, select);
 }
 
-static uint16_t narrow(const struct sampler_job *j, uint32_t v)
+static void write_whole(const struct sampler_job *j, const uint32_t *channel, uint32_t mask, uint8_t *to)
 {
-    return j->integer ? (uint16_t)v : soft_float_to_half(soft_as_float(v));
+    if (j->mask == GT_BIT(j->lanes) - 1) {
+        memcpy(to, channel, j->lanes * sizeof(*channel));
+        return;
+    }
+    for (unsigned i = 0; i < j->lanes; i++)
+        if (mask >> i & 1)
+            memcpy(to + i * 4, &channel[i], 4);
+}
+
+static void write_half(const struct sampler_job *j, const uint32_t *channel, uint32_t mask, uint8_t *to)
+{
+    for (unsigned i = 0; i < j->lanes; i++) {
+        uint16_t v = j->integer ? (uint16_t)channel[i] : soft_float_to_half(soft_as_float(channel[i]));
+
+        if (mask >> i & 1)
+            memcpy(to + i * 2, &v, 2);
+    }
 }
 
 static void write_answer(const struct sampler_job *j, const struct eu_message *m, unsigned masked)
@@ -223,22 +242,14 @@ static void write_answer(const struct sampler_job *j, const struct eu_message *m
     unsigned per = half ? 1 : j->lanes / 8, reg = 0;
 
     for (unsigned c = 0; c < 4; c++) {
-        uint8_t *to = m->dst + (size_t)reg * EU_REG_BYTES;
-
         if (masked >> c & 1)
             continue;
         if (reg + per > m->rlen)
             return;
-        for (unsigned i = 0; i < j->lanes; i++) {
-            uint16_t v = narrow(j, j->out[c][i]);
-
-            if (!(m->mask >> i & 1))
-                continue;
-            if (half)
-                memcpy(to + i * 2, &v, 2);
-            else
-                memcpy(to + i * 4, &j->out[c][i], 4);
-        }
+        if (half)
+            write_half(j, j->out[c], m->mask, m->dst + (size_t)reg * EU_REG_BYTES);
+        else
+            write_whole(j, j->out[c], m->mask, m->dst + (size_t)reg * EU_REG_BYTES);
         reg += per;
     }
 }

@@ -8,7 +8,5 @@ void sampler_axis(const float *coordinate, const uint32_t *size, const int32_t *
 
 int32_t sampler_layer(float r, uint32_t layers)
 {
-    float nearest = floorf(axis_sane(r) + 0.5f);
-
-    return nearest < 0 ? 0 : nearest < (float)layers ? (int32_t)nearest : (int32_t)layers - 1;
+    return axis_layer(r, layers);
 }

@@ -22,6 +22,15 @@ SAMPLER_INLINE float axis_sane(float c)
     return c < 0x1p30f ? c : 0x1p30f;
 }
 
+/* Layer of an array: nearest, clamped. */
+SAMPLER_INLINE int32_t axis_layer(float r, uint32_t layers)
+{
+    float nearest = floorf(axis_sane(r) + 0.5f);
+
+    nearest = nearest > 0 ? nearest : 0;
+    return (int32_t)(nearest < (float)layers ? nearest : (float)(layers - 1));
+}
+
 /* Position in texels. scale: the size, or 1 for coordinates that count texels already. */
 SAMPLER_INLINE float axis_reduce(float c, float size, float scale, unsigned mode)
 {

@@ -75,7 +75,7 @@ static void locate(struct soft_mem *m, const struct target_write *w, bool write,
 {
     const struct soft_surface *s = w->s;
     unsigned level = drawn_level(s);
-    uint32_t width = soft_surface_width(s, level), height = soft_surface_height(s, level);
+    uint32_t width = s->level[level].width_px, height = s->level[level].height_px;
     uint64_t step = row_step(s, level);
 
     e->m = m;
@@ -222,6 +222,14 @@ static bool drawable(const struct target_write *w)
     return w->s->type != SOFT_SURF_NULL && !w->s->info->compression && w->s->element_bytes <= ELEMENT_MAX;
 }
 
+/* Logic operations are for normalised and integer formats (PRM SKL vol 7, "Logic Ops"). */
+static bool has_logic(const struct soft_format *f)
+{
+    unsigned type = f->channel[0].bits ? f->channel[0].type : f->channel[3].type;
+
+    return !f->srgb && (type == SOFT_CH_UNORM || type == SOFT_CH_UINT || type == SOFT_CH_SINT);
+}
+
 /* Alpha to one and blending change the colours in a copy. */
 static const float (*blended(const struct target_write *w, bool blends, const uint8_t *old,
                              float copy[4][TARGET_CHANNELS]))[TARGET_CHANNELS]
@@ -244,7 +252,7 @@ void target_write(struct soft_mem *m, const struct target_write *w)
     uint8_t raw[TARGET_CHANNELS * ELEMENT_MAX], old[TARGET_CHANNELS * ELEMENT_MAX], mask[ELEMENT_MAX];
     float copy[4][TARGET_CHANNELS];
     const float(*color)[TARGET_CHANNELS] = w->color;
-    bool logical = w->blend->logic_enable, everything = true, integer = soft_format_is_integer(f);
+    bool logical = w->blend->logic_enable && has_logic(f), everything = true, integer = soft_format_is_integer(f);
     bool blends = w->blend->enable && !integer && !logical;
     struct elements e;
 

@@ -46,6 +46,8 @@ static struct asm_reg random_source(unsigned type, bool may_be_imm)
         r = asm_region(10 + rnd(20), 0, type, 8, 4, 2);
         break;
     default:
+        if (type == EU_TYPE_UW || type == EU_TYPE_W || type == EU_TYPE_D)
+            type = rnd(3) ? type : rnd(2) ? EU_TYPE_V : EU_TYPE_UV;
         return asm_imm(type, rnd(3) ? rnd(64) : (uint32_t)seed);
     }
     r.neg = rnd(4) == 0;

@@ -289,6 +289,20 @@ static void resolves_and_missing_shaders_draw_nothing(void **state)
     assert_int_equal(p.e.count.ps_invocations, 0);
 }
 
+/* Mesa's kernels of 8 channels have two quads; the rest of the header's coordinates is not used. */
+static void threads_of_eight_channels_are_whole(void **state)
+{
+    engine_kernel("fs8-37903bb4bde1"); /* writes registers as they are, alpha 1 */
+    GIVE(&p, 3DSTATE_PS, 12, F(3DSTATE_PS, KernelStartPointer0), ENGINE_KERNEL >> 6,
+         F(3DSTATE_PS, 8PixelDispatchEnable), 1, F(3DSTATE_PS, VectorMaskEnable), 1);
+    (void)state;
+    engine_rect(&p, 1, 0, 12, 3, 0);
+    for (uint32_t y = 0; y < 4; y++)
+        for (uint32_t x = 0; x < 14; x++)
+            assert_int_equal(pixel(x, y) >> 24, x >= 1 && x < 12 && y < 3 ? 0xff : 0);
+    assert_int_equal(p.e.count.ps_invocations, 33);
+}
+
 /* Fast clear: a 2 x 1 rectangle of blocks of 64 x 32 pixels, with the surface's clear colour. */
 static void fast_clears_fill_the_pixels(void **state)
 {
@@ -414,6 +428,7 @@ int main(void)
         CASE(samples_are_shaded_once),
         CASE(hz_op_clears_depth_and_stencil),
         CASE(resolves_and_missing_shaders_draw_nothing),
+        CASE(threads_of_eight_channels_are_whole),
         CASE(fast_clears_fill_the_pixels),
         CASE(fills_touch_exactly_their_pixels),
         CASE(random_state_is_survived),

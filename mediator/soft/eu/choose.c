@@ -54,12 +54,22 @@ static bool sources_are_int(const struct eu_op *op, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         const struct eu_src *s = &op->src[i];
 
-        if (s->shape > EU_SHAPE_PATTERN || eu_types[s->type].kind > EU_KIND_S || eu_types[s->type].bytes > 4)
+        if (s->shape > EU_SHAPE_PATTERN || eu_types[s->type].bytes > 4 || eu_types[s->type].kind == EU_KIND_F ||
+            s->type == EU_TYPE_VF)
             return false;
         if (s->type == EU_TYPE_UD && s->abs)
             return false;
     }
     return true;
+}
+
+/* Vector immediates differ from channel to channel: not for functions that take one value, or look at the order. */
+static bool has_vector(const struct eu_op *op, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (eu_types[op->src[i].type].kind == EU_KIND_V)
+            return true;
+    return false;
 }
 
 static bool writes_acc(const struct eu_op *op)
@@ -186,7 +196,7 @@ static eu_exec choose_order(const struct eu_op *op, const struct eu_vec_table *v
     int as_unsigned = order(op);
     bool both_dwords = is_dword(op->src[0].type) && is_dword(op->src[1].type);
 
-    if (as_unsigned < 0)
+    if (as_unsigned < 0 || has_vector(op, 2))
         return NULL;
     if (op->op == EU_OP_CMP) /* compare_any looks at source 0's type */
         return op->cond && (op->src[0].type == EU_TYPE_UD) == as_unsigned ? v->icmp.any : NULL;
@@ -209,7 +219,7 @@ static eu_exec choose_shift(const struct eu_op *op, const struct eu_vec_table *v
 
 static eu_exec choose_int_mov(const struct eu_op *op, const struct eu_vec_table *v)
 {
-    bool plain = !op->cond && !modified(op, 1) && !op->dst.null;
+    bool plain = !op->cond && !modified(op, 1) && !op->dst.null && !has_vector(op, 1);
 
     if (plain && op->src[0].shape == EU_SHAPE_IMM)
         return v->mov[EU_SHAPE_IMM];
@@ -221,7 +231,7 @@ static eu_exec choose_int_mov(const struct eu_op *op, const struct eu_vec_table 
 static eu_exec choose_int(const struct eu_op *op, const struct eu_vec_table *v)
 {
     bool plain = !op->cond && !op->dst.null && !modified(op, 2) && is_dword(op->src[0].type) &&
-                 (is_dword(op->src[1].type) || op->src[1].shape == EU_SHAPE_IMM);
+                 (is_dword(op->src[1].type) || op->src[1].shape == EU_SHAPE_IMM) && !has_vector(op, 2);
 
     switch (op->op) {
     case EU_OP_MOV:
@@ -253,6 +263,32 @@ static eu_exec choose_int(const struct eu_op *op, const struct eu_vec_table *v)
     }
 }
 
+/* Words one behind the other as destination. */
+static eu_exec choose_words(const struct eu_op *op, const struct eu_vec_table *v)
+{
+    if (op->dst.null || op->dst.indirect || op->dst.off >= EU_GRFS * EU_REG_BYTES || op->dst.stride != 2 || op->cond ||
+        op->saturate)
+        return NULL;
+    switch (op->op) {
+    case EU_OP_MOV:
+        return v->imov_words;
+    case EU_OP_ADD:
+        return v->iadd_words;
+    case EU_OP_MUL:
+        return v->imul_words;
+    case EU_OP_AND:
+        return v->iand_words;
+    case EU_OP_OR:
+        return v->ior_words;
+    case EU_OP_XOR:
+        return v->ixor_words;
+    case EU_OP_SHL:
+        return modified(op, 2) ? NULL : v->ishl_words;
+    default:
+        return NULL;
+    }
+}
+
 static bool is_condition(const struct eu_op *op)
 {
     return op->op == EU_OP_MATH || op->cond <= EU_COND_LE || (op->cond == EU_COND_U && op->kind == EU_EXEC_FLOAT);
@@ -263,7 +299,11 @@ eu_exec eu_choose_from(const struct eu_op *op, const struct eu_vec_table *v)
     unsigned n = sources(op), type = op->dst.type;
     bool flags_only = op->op == EU_OP_CMP || (op->cond && op->op != EU_OP_MATH);
 
-    if (writes_acc(op) || !dst_fits(op, flags_only) || !is_condition(op))
+    if (writes_acc(op) || !is_condition(op))
+        return NULL;
+    if ((type == EU_TYPE_UW || type == EU_TYPE_W) && op->kind == EU_EXEC_INT && sources_are_int(op, n))
+        return choose_words(op, v);
+    if (!dst_fits(op, flags_only))
         return NULL;
     if (op->kind == EU_EXEC_FLOAT && sources_are_float(op, n)) {
         if (type == EU_TYPE_F || op->op == EU_OP_CMP)

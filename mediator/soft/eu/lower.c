@@ -2,15 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mediator/soft/eu/op.h"
-
-#define GRF_BYTES (EU_GRFS * EU_REG_BYTES)
+#include "mediator/soft/eu/lower.h"
 
 /* ---- registers */
-
-struct place {
-    uint32_t off, end; /* within struct eu_thread; end of the register file */
-};
 
 /* Architecture registers that exist, and how many bytes a register number counts. */
 static const struct {
@@ -29,22 +23,22 @@ static const struct {
     {EU_ARF_TIMESTAMP, 16, offsetof(struct eu_thread, tm0), sizeof(((struct eu_thread *)0)->tm0)},
 };
 
-static bool find_place(struct place *p, unsigned file, unsigned nr, unsigned subnr)
+bool eu_find_place(struct eu_place *p, unsigned file, unsigned nr, unsigned subnr)
 {
     if (file == EU_GRF) {
-        *p = (struct place){.off = nr * EU_REG_BYTES + subnr, .end = GRF_BYTES};
+        *p = (struct eu_place){.off = nr * EU_REG_BYTES + subnr, .end = EU_GRF_BYTES};
         return true;
     }
     for (size_t i = 0; file == EU_ARF && i < sizeof(arf_places) / sizeof(arf_places[0]); i++)
         if (arf_places[i].nr == (nr & 0xf0)) {
-            *p = (struct place){.off = arf_places[i].off + (nr & 0xf) * arf_places[i].step + subnr,
-                                .end = arf_places[i].off + (uint32_t)arf_places[i].bytes};
+            *p = (struct eu_place){.off = arf_places[i].off + (nr & 0xf) * arf_places[i].step + subnr,
+                                   .end = arf_places[i].off + (uint32_t)arf_places[i].bytes};
             return true;
         }
     return false;
 }
 
-static bool is_null(const struct eu_operand *o)
+bool eu_is_null(const struct eu_operand *o)
 {
     return o->file == EU_ARF && (o->nr & 0xf0) == EU_ARF_NULL && !o->indirect;
 }
@@ -171,7 +165,7 @@ static const char *lower_src(struct eu_op *op, unsigned i, const struct eu_inst 
     const struct eu_operand *o = &in->src[i];
     struct eu_src *s = &op->src[i];
     const uint16_t *lane;
-    struct place p;
+    struct eu_place p;
     unsigned size;
 
     *s = (struct eu_src){.type = o->type, .neg = o->neg, .abs = o->abs};
@@ -179,7 +173,7 @@ static const char *lower_src(struct eu_op *op, unsigned i, const struct eu_inst 
         return "invalid type";
     if (o->file == EU_IMM)
         return lower_imm(op, s, in);
-    if (is_null(o)) {
+    if (eu_is_null(o)) {
         s->shape = EU_SHAPE_IMM;
         return NULL;
     }
@@ -196,7 +190,7 @@ static const char *lower_src(struct eu_op *op, unsigned i, const struct eu_inst 
         s->shape = o->vstride == EU_VSTRIDE_VXH ? EU_SHAPE_ROWS : EU_SHAPE_INDIRECT;
         return o->file == EU_GRF ? NULL : "indirect access to architecture registers";
     }
-    if (o->vstride == EU_VSTRIDE_VXH || !find_place(&p, o->file, o->nr, o->subnr))
+    if (o->vstride == EU_VSTRIDE_VXH || !eu_find_place(&p, o->file, o->nr, o->subnr))
         return "no such register";
     if (p.off + bytes_needed(op, i, lane, size) > p.end)
         return "source beyond the register file";
@@ -212,11 +206,11 @@ static uint32_t align16_lanes(unsigned writemask)
     return (writemask & 15u) * 0x11111111u;
 }
 
-static const char *lower_dst(struct eu_op *op, const struct eu_inst *in)
+const char *eu_lower_dst(struct eu_op *op, const struct eu_inst *in)
 {
     const struct eu_operand *o = &in->dst;
     unsigned size, stride = o->hstride ? eu_stride(o->hstride) : 1, rest = 0;
-    struct place p;
+    struct eu_place p;
 
     if (o->type == EU_TYPE_INVALID)
         return "invalid type";
@@ -225,7 +219,7 @@ static const char *lower_dst(struct eu_op *op, const struct eu_inst *in)
     op->dst.stride = (uint16_t)(stride * size);
     if (in->align16)
         op->lanes &= align16_lanes(o->writemask);
-    if (is_null(o)) {
+    if (eu_is_null(o)) {
         op->dst.null = true;
         return NULL;
     }
@@ -235,7 +229,7 @@ static const char *lower_dst(struct eu_op *op, const struct eu_inst *in)
         op->dst.offset = o->offset;
         return o->file == EU_GRF ? NULL : "indirect access to architecture registers";
     }
-    if (!find_place(&p, o->file, o->nr, o->subnr))
+    if (!eu_find_place(&p, o->file, o->nr, o->subnr))
         return "no such register";
     if (in->op == EU_OP_MATH && in->cond == EU_MATH_INT_DIV_BOTH)
         rest = op->width * size < EU_REG_BYTES ? EU_REG_BYTES : op->width * size; /* remainders behind the quotients */
@@ -375,7 +369,7 @@ static bool is_group_of_four(unsigned op)
 static const char *lower_alu(struct eu_op *op, const struct eu_inst *in, struct eu_patterns *patterns)
 {
     unsigned n = sources_of(in);
-    const char *fault = lower_dst(op, in);
+    const char *fault = eu_lower_dst(op, in);
 
     if (in->nsrc == 3 && !in->align16)
         return "three sources without align16";
@@ -396,131 +390,6 @@ static const char *lower_alu(struct eu_op *op, const struct eu_inst *in, struct 
     return NULL;
 }
 
-/* ---- sends */
-
-static bool desc_register(const struct eu_operand *o, uint16_t *off)
-{
-    struct place p;
-
-    if (o->indirect || o->file != EU_ARF || (o->nr & 0xf0) != EU_ARF_ADDRESS ||
-        !find_place(&p, o->file, o->nr, o->subnr) || p.off + 4 > p.end || o->subnr % 4)
-        return false;
-    *off = (uint16_t)p.off;
-    return true;
-}
-
-static const char *lower_payload(struct eu_src *s, const struct eu_operand *o)
-{
-    if (is_null(o)) {
-        s->shape = EU_SHAPE_IMM;
-        return NULL;
-    }
-    if (o->file != EU_GRF)
-        return "message from architecture registers";
-    s->shape = o->indirect ? EU_SHAPE_INDIRECT : EU_SHAPE_VEC;
-    s->off = (uint16_t)(o->nr * EU_REG_BYTES);
-    s->address = o->address;
-    s->offset = o->offset;
-    return o->nr < EU_GRFS ? NULL : "message beyond the register file";
-}
-
-static const char *lower_send(struct eu_op *op, const struct eu_inst *in)
-{
-    struct eu_operand ex = {.file = EU_ARF, .nr = EU_ARF_ADDRESS};
-    const char *fault = lower_payload(&op->src[0], &in->src[0]);
-
-    op->run = EU_RUN_SEND;
-    op->split = eu_inst_is_split_send(in);
-    op->eot = EU_GET(&in->bits, EOT);
-    op->wait = in->op == EU_OP_SENDC || in->op == EU_OP_SENDSC;
-    op->desc_off = op->ex_desc_off = EU_OFF_NONE;
-    if (!fault && op->split)
-        fault = lower_payload(&op->src[1], &in->src[1]);
-    if (fault)
-        return fault;
-    if (op->src[0].shape == EU_SHAPE_IMM)
-        return "message from nowhere";
-    ex.subnr = (uint8_t)(EU_GET(&in->bits, SENDS_EX_DESC_SUBREG) * 4);
-    if (!eu_inst_desc(in, &op->jip)) {
-        if (op->split)
-            op->desc_off = offsetof(struct eu_thread, address);
-        else if (!desc_register(&in->src[1], &op->desc_off))
-            return "message descriptor in a wrong place";
-    }
-    if (!eu_inst_ex_desc(in, &op->uip) && !desc_register(&ex, &op->ex_desc_off))
-        return "message descriptor in a wrong place";
-    op->dst.null = is_null(&in->dst);
-    op->dst.indirect = in->dst.indirect;
-    op->dst.address = in->dst.address;
-    op->dst.offset = in->dst.offset;
-    op->dst.off = (uint16_t)(in->dst.nr * EU_REG_BYTES);
-    if (!op->dst.null && (in->dst.file != EU_GRF || in->dst.nr >= EU_GRFS))
-        return "message answer beyond the register file";
-    return NULL;
-}
-
-/* ---- branches */
-
-static uint32_t target(int64_t at)
-{
-    return at >= 0 && at < (int64_t)EU_KERNEL_BYTES && at % EU_COMPACT_BYTES == 0 ? (uint32_t)at : EU_KERNEL_BYTES;
-}
-
-/* A jump's distance: immediate, or in the first dword of a general register. */
-static const char *lower_distance(struct eu_op *op, const struct eu_inst *in, const struct eu_operand *o, int64_t from)
-{
-    if (o->file == EU_IMM) {
-        op->jip = target(from + (int32_t)(uint32_t)EU_GET(&in->bits, IMM32));
-        return NULL;
-    }
-    if (o->file != EU_GRF || o->indirect || o->nr * EU_REG_BYTES + o->subnr + 4u > GRF_BYTES)
-        return "jump from a wrong place";
-    op->jip = EU_OP_NOWHERE;
-    op->src[0].off = (uint16_t)(o->nr * EU_REG_BYTES + o->subnr);
-    return NULL;
-}
-
-static const char *lower_call(struct eu_op *op, const struct eu_inst *in)
-{
-    op->run = EU_RUN_CALL;
-    if (in->src[1].file != EU_IMM)
-        return "call by register";
-    if (in->op == EU_OP_CALLA)
-        op->jip = target(in->jip);
-    return lower_dst(op, in);
-}
-
-static const char *lower_flow(struct eu_op *op, const struct eu_inst *in, unsigned bytes)
-{
-    static const uint8_t run[128] = {
-        [EU_OP_IF] = EU_RUN_IF,       [EU_OP_ELSE] = EU_RUN_ELSE,   [EU_OP_ENDIF] = EU_RUN_ENDIF,
-        [EU_OP_WHILE] = EU_RUN_WHILE, [EU_OP_BREAK] = EU_RUN_LEAVE, [EU_OP_CONT] = EU_RUN_LEAVE,
-        [EU_OP_HALT] = EU_RUN_LEAVE,  [EU_OP_GOTO] = EU_RUN_LEAVE,  [EU_OP_BRC] = EU_RUN_LEAVE,
-        [EU_OP_JOIN] = EU_RUN_JOIN,
-    };
-    int64_t at = op->at;
-
-    op->run = run[in->op];
-    op->jip = target(at + in->jip);
-    op->uip = target(at + in->uip);
-    switch (in->op) {
-    case EU_OP_JMPI:
-        op->run = EU_RUN_JUMP;
-        return lower_distance(op, in, &in->src[1], at + bytes);
-    case EU_OP_BRD:
-        op->run = EU_RUN_JUMP;
-        return lower_distance(op, in, in->src[1].file == EU_IMM ? &in->src[1] : &in->src[0], at);
-    case EU_OP_CALL:
-    case EU_OP_CALLA:
-        return lower_call(op, in);
-    case EU_OP_RET:
-        op->run = EU_RUN_RET;
-        return lower_distance(op, in, &in->src[0], 0);
-    default:
-        return NULL;
-    }
-}
-
 static const char *lower_class(struct eu_op *op, const struct eu_inst *in, struct eu_patterns *patterns, unsigned bytes)
 {
     if (!in->desc->text || in->op == EU_OP_ILLEGAL || in->op == EU_OP_SMOV)
@@ -531,12 +400,12 @@ static const char *lower_class(struct eu_op *op, const struct eu_inst *in, struc
     case EU_CLASS_ALU:
         return lower_alu(op, in, patterns);
     case EU_CLASS_SEND:
-        return lower_send(op, in);
+        return eu_lower_send(op, in);
     case EU_CLASS_OTHER:
         op->run = in->op == EU_OP_WAIT ? EU_RUN_WAIT : EU_RUN_NOP;
         return NULL;
     default:
-        return lower_flow(op, in, bytes);
+        return eu_lower_flow(op, in, bytes);
     }
 }
 
@@ -563,6 +432,7 @@ const char *eu_lower(struct eu_op *op, const struct eu_inst *in, struct eu_patte
                          .saturate = in->saturate,
                          .acc_write = in->acc_write};
     fault = lower_class(op, in, patterns, bytes);
+    op->full = width < 8 || op->lanes != (uint32_t)((UINT64_C(1) << width) - 1) ? UINT32_MAX : op->lanes;
     if (fault)
         op->run = EU_RUN_FAULT;
     else if (in->desc->klass == EU_CLASS_ALU)

@@ -56,6 +56,7 @@ enum eu_op_class {
 struct eu_op {
     eu_exec exec;
     uint32_t lanes;   /* channels, from bit 0 */
+    uint32_t full;    /* the mask with which whole vectors of 8 can be stored; other than any mask, if none */
     uint32_t force;   /* ~0: runs whatever the execution mask is */
     uint8_t run;      /* enum eu_op_class */
     uint8_t chan;     /* first channel */

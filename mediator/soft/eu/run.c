@@ -298,48 +298,58 @@ static enum eu_result special(struct eu_thread *t, const struct eu_op *op, uint3
     return r;
 }
 
+/* Plain instructions one after the other: which channels run does not change. Where it stopped. */
+static const struct eu_op *run_plain(struct eu_thread *t, const struct eu_op *op, unsigned *budget)
+{
+    uint32_t active = t->flow.active;
+    unsigned left = *budget;
+
+    while (op->run == EU_RUN_PLAIN && left) {
+        op->exec(t, op, ((active | op->force) >> op->chan) & op->lanes);
+        op++;
+        left--;
+    }
+    *budget = left;
+    return op;
+}
+
+/* Any instruction. EU_DONE: go on at *ip. */
+static enum eu_result run_one(struct eu_thread *t, uint32_t *ip, bool *over, uint32_t *host)
+{
+    const struct eu_op *op = &t->kernel->ops[*ip];
+    unsigned run;
+    uint32_t mask;
+
+    if ((op->run & EU_RUN_MEET) && t->flow.parked)
+        meet(t, *ip);
+    run = op->run & (EU_RUN_MEET - 1);
+    mask = ((t->flow.active | op->force) >> op->chan) & op->lanes;
+    if (run <= EU_RUN_PRED) {
+        op->exec(t, op, run == EU_RUN_PRED ? mask & eu_predicate(t, op) : mask);
+        ++*ip;
+        return EU_DONE;
+    }
+    if (run < EU_RUN_IF)
+        return special(t, op, mask, ip, over, host);
+    *ip = branch(t, op, mask, *ip);
+    return EU_DONE;
+}
+
 static enum eu_result run(struct eu_thread *t, unsigned budget, uint32_t *host)
 {
-    const struct eu_op *ops = t->kernel->ops, *op;
-    enum eu_result r = EU_BUDGET;
+    const struct eu_op *ops = t->kernel->ops;
+    uint32_t ip = t->ip == EU_IP_START ? 0 : t->ip;
+    enum eu_result r = EU_DONE;
     bool over = false;
-    uint32_t ip = t->ip == EU_IP_START ? 0 : t->ip, mask;
 
-    for (; budget; budget--) {
-        op = &ops[ip];
-        if (__builtin_expect(op->run & EU_RUN_MEET, 0) && t->flow.parked)
-            meet(t, ip);
-        mask = ((t->flow.active | op->force) >> op->chan) & op->lanes;
-        switch (op->run & (EU_RUN_MEET - 1)) {
-        case EU_RUN_PRED:
-            mask &= eu_predicate(t, op);
-            /* fall through */
-        case EU_RUN_PLAIN:
-            op->exec(t, op, mask);
-            ip++;
-            continue;
-        case EU_RUN_IF:
-        case EU_RUN_ELSE:
-        case EU_RUN_ENDIF:
-        case EU_RUN_WHILE:
-        case EU_RUN_LEAVE:
-        case EU_RUN_JOIN:
-        case EU_RUN_JUMP:
-        case EU_RUN_CALL:
-        case EU_RUN_RET:
-            ip = branch(t, op, mask, ip);
-            continue;
-        default:
-            r = special(t, op, mask, &ip, &over, host);
-            if (r != EU_DONE || over)
-                break;
-            r = EU_BUDGET;
-            continue;
-        }
-        break;
+    for (; budget && r == EU_DONE && !over; budget--) {
+        ip = (uint32_t)(run_plain(t, &ops[ip], &budget) - ops);
+        if (!budget)
+            break;
+        r = run_one(t, &ip, &over, host);
     }
     t->ip = ip;
-    return r;
+    return r == EU_DONE && !over ? EU_BUDGET : r;
 }
 
 void eu_thread_start(struct eu_thread *t, const struct eu_kernel *k, uint32_t dispatch_mask)

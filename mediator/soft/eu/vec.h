@@ -21,6 +21,7 @@ struct eu_vec_table {
     eu_exec fmov, frc, rndu, rndd, rnde, rndz; /* floats, modifiers, saturation */
     eu_exec inv, rsq, sqrt, exp, log, sin, cos, pow, fdiv;
     eu_exec f_from_int, int_from_f;
+    eu_exec iadd_words, imul_words, iand_words, ior_words, ixor_words, ishl_words, imov_words; /* into packed words */
 };
 
 extern const struct eu_vec_table eu_vec_base;
