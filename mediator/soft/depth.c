@@ -185,7 +185,6 @@ static bool test_sample(const struct depth_job *j, uint64_t depth, uint64_t sten
         if (new != old)
             store(j->m, stencil, 1, new);
     }
-    /* Also without a test: Mesa's blorp uploads depth so (blorp_emit_depth_stencil_state). */
     if (depth && ds->write && stencil_pass && depth_pass)
         store(j->m, depth, j->depth_bytes, bits);
     return stencil_pass && depth_pass;
@@ -221,13 +220,90 @@ static unsigned test_samples(struct depth_job *j, const struct raster_state *st,
     return passed;
 }
 
+static unsigned covered(const struct raster_quad *q)
+{
+    return (q->cover[0] & 1u) | (q->cover[1] & 1u) << 1 | (q->cover[2] & 1u) << 2 | (q->cover[3] & 1u) << 3;
+}
+
+/* ---- the usual case: one sample, no stencil, Y tiles that are pages */
+
+static unsigned compare4(unsigned func, const uint32_t a[4], const uint32_t b[4])
+{
+    unsigned less = 0, equal = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        less |= (unsigned)(a[i] < b[i]) << i;
+        equal |= (unsigned)(a[i] == b[i]) << i;
+    }
+    switch (func) {
+    case COMPARE_NEVER:
+        return 0;
+    case COMPARE_LESS:
+        return less;
+    case COMPARE_EQUAL:
+        return equal;
+    case COMPARE_LEQUAL:
+        return less | equal;
+    case COMPARE_GREATER:
+        return ~(less | equal) & 0xf;
+    case COMPARE_NOTEQUAL:
+        return ~equal & 0xf;
+    case COMPARE_GEQUAL:
+        return ~less & 0xf;
+    default:
+        return 0xf;
+    }
+}
+
+/* The quad's first element in memory, its second row 16 bytes on; NULL: not the usual case. */
+static uint8_t *usual_place(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
+                            const struct raster_quad *q)
+{
+    const struct soft_surface *s = &st->ds.depth;
+    unsigned level = s->levels ? s->levels - 1u : 0;
+    uint64_t at;
+
+    if (st->samples > 1 || st->ds.stencil_test || !st->ds.test || s->tiling != SOFT_TILE_Y ||
+        p->layer >= s->view_layers || q->x + 1u >= s->level[level].width_px || q->y + 1u >= s->level[level].height_px)
+        return NULL;
+    at = soft_surface_address(s, q->x, q->y, p->layer, level, 0);
+    return at % SOFT_PAGE <= SOFT_PAGE - 32 && !(at & 7) ? soft_mem_ptr(m, at, st->ds.write) : NULL;
+}
+
+static unsigned usual_quad(const struct raster_state *st, const struct raster_prim *p, struct raster_quad *q,
+                           const struct depth_input *in, uint8_t *place)
+{
+    const struct raster_depth_state *ds = &st->ds;
+    uint32_t bits[4], fresh[4], old[4];
+    unsigned pass;
+
+    memcpy(old, place, 8);
+    memcpy(old + 2, place + 16, 8);
+    for (unsigned i = 0; i < 4; i++) {
+        bits[i] = depth_encode(ds->format, clamp_depth(p, in->z[i * RASTER_SAMPLES]));
+        fresh[i] = depth_order(ds->format, bits[i]);
+        old[i] = depth_order(ds->format, old[i]);
+    }
+    pass = compare4(ds->func, fresh, old) & covered(q);
+    for (unsigned i = 0; i < 4; i++) {
+        if (!(pass >> i & 1))
+            q->cover[i] = 0;
+        else if (ds->write)
+            memcpy(place + (i >> 1) * 16 + (i & 1) * 4, &bits[i], 4);
+    }
+    return raster_count4(pass);
+}
+
 unsigned depth_test_quad(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
                          struct raster_quad *q, const struct depth_input *in)
 {
     const struct raster_depth_state *ds = &st->ds;
     struct depth_job j = {ds, &ds->face[p->polygon && p->back], m, ds->format == DEPTH_D16 ? 2 : 4, 0};
     unsigned any = q->cover[0] | q->cover[1] | q->cover[2] | q->cover[3], passed = 0;
+    uint8_t *place = ds->format != DEPTH_D16 ? usual_place(st, m, p, q) : NULL;
 
+    if (place)
+        return usual_quad(st, p, q, in, place);
     j.ref = j.face->ref;
     for (unsigned s = 0; s < st->samples; s++)
         if (any >> s & 1)

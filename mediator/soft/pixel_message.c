@@ -190,7 +190,7 @@ static unsigned late_quad(struct pixel_worker *w, const struct output *o, unsign
         return 0;
     for (unsigned k = 0; k < 4; k++)
         q.cover[k] = w->live >> (channel + k) & 1 ? w->cover[channel + k] : 0;
-    if (st->ds.test || st->ds.write || st->ds.stencil_test) {
+    if (st->ds.test || st->ds.stencil_test) {
         depth_interpolate(st, w->prim, &q, &in);
         for (unsigned p = 0; o->has_depth && p < 4 * RASTER_SAMPLES; p++)
             in.z[p] = o->depth[i + p / RASTER_SAMPLES];
@@ -202,8 +202,9 @@ static unsigned late_quad(struct pixel_worker *w, const struct output *o, unsign
                 w->live &= ~(1u << (channel + k));
         return passed;
     }
-    for (unsigned p = 0; p < 4; p++)
-        passed += (unsigned)__builtin_popcount(q.cover[p]);
+    for (unsigned k = 0; k < 4; k++)
+        for (unsigned c = q.cover[k]; c; c &= c - 1)
+            passed++;
     return passed;
 }
 

@@ -16,6 +16,7 @@
 #ifndef GTMUX_SOFT_RASTER_H
 #define GTMUX_SOFT_RASTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -156,7 +157,7 @@ struct raster_state {
     bool point_width_vertex, point_upper_right;
     bool conservative;
     /* stipple */
-    bool line_stipple, poly_stipple;
+    bool line_stipple, poly_stipple, lines_apart; /* apart: the counter begins again with each line */
     uint16_t line_pattern;
     uint32_t line_repeat;
     uint8_t poly_x, poly_y;
@@ -204,7 +205,14 @@ struct raster_quad {
     uint16_t x, y;
     uint16_t cover[4];  /* samples of each pixel, after the sample mask and what was tested so far */
     uint16_t raster[4]; /* samples that the primitive covers: input coverage, centroid */
+    uint8_t lit;        /* pixels that have some in cover */
 };
+
+/* How many of four bits are set. */
+static inline unsigned raster_count4(unsigned bits)
+{
+    return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1);
+}
 
 /* ---- batch */
 
@@ -243,7 +251,13 @@ struct soft_raster {
     uint32_t *used;                /* tiles that have primitives */
     struct raster_worker **worker; /* of the pool */
     uint32_t line_counter;         /* line stipple: pixels since the last reset */
+    _Atomic uint64_t deadline; /* ns; when the batch is to be given up after the engine wants to stop; 0: it does not */
 };
+
+/* ---- raster.c */
+/* True when the engine has wanted to stop for so long that what is left of the batch is given up. A batch of any sane
+ * program is finished before, so that it is either drawn or not: draws cannot be repeated. */
+bool raster_late(struct soft_raster *r);
 
 /* ---- raster_state.c */
 /* Derives st from the engine's state. False: nothing can be drawn. */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "mediator/soft/mcs.h"
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
 
@@ -75,7 +76,7 @@ static void locate(struct soft_mem *m, const struct target_write *w, bool write,
 {
     const struct soft_surface *s = w->s;
     unsigned level = drawn_level(s);
-    uint32_t width = soft_surface_width(s, level), height = soft_surface_height(s, level);
+    uint32_t width = s->level[level].width_px, height = s->level[level].height_px;
     uint64_t step = row_step(s, level);
 
     e->m = m;
@@ -222,6 +223,14 @@ static bool drawable(const struct target_write *w)
     return w->s->type != SOFT_SURF_NULL && !w->s->info->compression && w->s->element_bytes <= ELEMENT_MAX;
 }
 
+/* Logic operations are for normalised and integer formats (PRM SKL vol 7, "Logic Ops"). */
+static bool has_logic(const struct soft_format *f)
+{
+    unsigned type = f->channel[0].bits ? f->channel[0].type : f->channel[3].type;
+
+    return !f->srgb && (type == SOFT_CH_UNORM || type == SOFT_CH_UINT || type == SOFT_CH_SINT);
+}
+
 /* Alpha to one and blending change the colours in a copy. */
 static const float (*blended(const struct target_write *w, bool blends, const uint8_t *old,
                              float copy[4][TARGET_CHANNELS]))[TARGET_CHANNELS]
@@ -238,13 +247,20 @@ static const float (*blended(const struct target_write *w, bool blends, const ui
     return (const float(*)[TARGET_CHANNELS])copy;
 }
 
+static void settle(struct soft_mem *m, const struct target_write *w, uint32_t mask)
+{
+    for (unsigned i = 0; i < TARGET_CHANNELS; i++)
+        if (mask >> i & 1)
+            soft_mcs_settle(m, w->s, w->x[i], w->y[i], w->layer);
+}
+
 void target_write(struct soft_mem *m, const struct target_write *w)
 {
     const struct soft_format *f = w->s->info;
     uint8_t raw[TARGET_CHANNELS * ELEMENT_MAX], old[TARGET_CHANNELS * ELEMENT_MAX], mask[ELEMENT_MAX];
     float copy[4][TARGET_CHANNELS];
     const float(*color)[TARGET_CHANNELS] = w->color;
-    bool logical = w->blend->logic_enable, everything = true, integer = soft_format_is_integer(f);
+    bool logical = w->blend->logic_enable && has_logic(f), everything = true, integer = soft_format_is_integer(f);
     bool blends = w->blend->enable && !integer && !logical;
     struct elements e;
 
@@ -253,6 +269,8 @@ void target_write(struct soft_mem *m, const struct target_write *w)
     locate(m, w, true, &e);
     if (!e.mask)
         return;
+    if (soft_mcs_used(w->s))
+        settle(m, w, e.mask);
     if (w->blend->write_mask != 0xf)
         channel_mask(f, w->blend->write_mask, mask, &everything);
     if (blends || !everything || logical)
@@ -279,6 +297,8 @@ void target_read(struct soft_mem *m, const struct target_write *w, float out[4][
     if (!drawable(w))
         return;
     locate(m, w, false, &e);
+    if (soft_mcs_used(w->s))
+        settle(m, w, e.mask);
     load(&e, raw);
     soft_format_unpack_row(w->s->info, raw, TARGET_CHANNELS, (uint32_t *)out, TARGET_CHANNELS);
 }
