@@ -32,9 +32,10 @@ struct session_options {
     unsigned heads;       /* 1..VGPU_HEADS */
     struct vgpu_mode mode[VGPU_HEADS];
     bool pvinfo;
-    /* The guest stores into the GTT without traps (never while recording). QEMU's vfio-user client then waits for the
-     * answer of each trapped write, which i915 relies on: it takes the aperture for coherent (has_coherent_ggtt) and
-     * reads an object's memory right after a write through it. To a device without a mapping QEMU posts writes. */
+    /* The guest stores into the GTT without traps (never while recording). On Xen it takes memory of the guest. QEMU's
+     * vfio-user client then waits for the answer of each trapped write, which i915 relies on: it takes the aperture for
+     * coherent (has_coherent_ggtt) and reads an object's memory right after a write through it. To a device without a
+     * mapping QEMU posts writes. */
     bool map_gtt;
     unsigned leave_mb;     /* Xen: memory that the guest may still have and that the GTT is not to take, MiB */
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
