@@ -15,6 +15,8 @@ static const struct command commands[] = {
      NULL},
     {"kms", "NAME", "Show a guest's screen on a monitor of this machine", 1, 1, false, false, NULL, command_kms},
     {"vnc", "NAME", "Show a guest's screen to VNC clients", 1, 1, false, false, NULL, command_vnc},
+    {"dbus", "NAME", "Offer a guest's screen to viewers of QEMU's D-Bus display", 1, 1, false, false, NULL,
+     command_dbus},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},
 };
 
