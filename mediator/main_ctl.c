@@ -14,7 +14,7 @@ static const struct command commands[] = {
     {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
      NULL},
     {"kms", "NAME", "Show a guest's screen on a monitor of this machine", 1, 1, false, false, NULL, command_kms},
-    {"vnc", "NAME", "Show a guest's screen to VNC clients", 1, 1, false, false, NULL, command_vnc},
+    {"vnc", "NAME", "Show a guest's screen to VNC clients", 1, 1, false, false, NULL, command_program},
     {"dbus", "NAME", "Offer a guest's screen to viewers of QEMU's D-Bus display", 1, 1, false, false, NULL,
      command_dbus},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},

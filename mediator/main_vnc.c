@@ -1,4 +1,5 @@
-/* gtmux vnc: a guest's screen for VNC clients. */
+/* gtmux-vnc, which gtmux vnc runs: a guest's screen for VNC clients. A program of its own, because the libraries that
+ * it needs have no business in the others. */
 #include <argp.h>
 #include <errno.h>
 #include <poll.h>
@@ -213,10 +214,11 @@ static int serve(struct vnc_command *c, int signals)
     return code;
 }
 
-int command_vnc(int argc, char **argv)
+int main(int argc, char **argv)
 {
     struct vnc_command c = {.address = "127.0.0.1", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
 
+    argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &c))
         return EXIT_USAGE;
     signal(SIGPIPE, SIG_IGN); /* neatvnc writes to clients that may have gone */
