@@ -1,6 +1,7 @@
 #include "mediator/command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,25 @@ double command_number(const cJSON *object, const char *path)
         path += n + 1;
     }
     return cJSON_IsNumber(object) ? object->valuedouble : 0;
+}
+
+int command_program(int argc, char **argv)
+{
+    char path[PATH_MAX], *slash;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    const char *name = strrchr(argv[0], ' ');
+
+    (void)argc;
+    path[n > 0 ? n : 0] = 0;
+    slash = strrchr(path, '/');
+    if (!slash || !name)
+        return EXIT_FAILURE;
+    size_t room = sizeof(path) - (size_t)(slash + 1 - path);
+
+    if (snprintf(slash + 1, room, "gtmux-%s", name + 1) < (int)room)
+        execv(path, argv);
+    fprintf(stderr, "gtmux: cannot run %s: %s\n", path, strerror(errno));
+    return EXIT_FAILURE;
 }
 
 void command_print_json(const cJSON *object)

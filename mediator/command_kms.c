@@ -24,6 +24,7 @@ struct kms_command {
     struct kms *kms;
     struct display_viewer *viewer;
     struct viewer_frame *frame; /* shown */
+    char told[256];             /* the last complaint: each is printed once */
     int error;
 };
 
@@ -104,8 +105,12 @@ static void on_flip(void *ctx, const struct viewer_flip *f)
     char err[256];
 
     c->frame = f->frame;
-    if (kms_flip(c->kms, f, err, sizeof(err)))
+    if (!kms_flip(c->kms, f, err, sizeof(err))) {
+        c->told[0] = 0;
+    } else if (strcmp(err, c->told) != 0) {
         fprintf(stderr, "gtmux: %s\n", err);
+        snprintf(c->told, sizeof(c->told), "%s", err);
+    }
 }
 
 static void on_cursor(void *ctx, const struct viewer_cursor *cursor)

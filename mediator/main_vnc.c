@@ -1,5 +1,5 @@
-/* gtmux-vnc, which `gtmux vnc` becomes: a guest's screen for VNC clients. A program of its own, so that a host without
- * VNC needs none of its libraries. */
+/* gtmux-vnc, which gtmux vnc runs: a guest's screen for VNC clients. A program of its own, because the libraries that
+ * it needs have no business in the others. */
 #include <argp.h>
 #include <errno.h>
 #include <poll.h>

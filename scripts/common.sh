@@ -20,7 +20,7 @@ need_packages() {
 }
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjson-dev libzstd-dev libpng-dev libdrm-dev libxen-dev
-                libseccomp-dev edid-decode libneatvnc-dev libaml-dev libpixman-1-dev libvncserver-dev)
+                libseccomp-dev edid-decode libneatvnc-dev libaml-dev libpixman-1-dev libvncserver-dev libsystemd-dev)
 TOOL_PACKAGES=(clang clang-format cppcheck libclang-rt-dev python3)
 
 # build DIR [cmake options...]: configures once, builds always; quiet unless it fails.

@@ -269,6 +269,22 @@ bool dv_wait_shown(double from, unsigned n)
     return true;
 }
 
+double dv_cpu(pid_t pid)
+{
+    char path[32], line[512];
+    unsigned long user = 0, kernel = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "re");
+    const char *rest = f && fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+
+    if (rest) /* after the name: state, 10 numbers, user time, system time */
+        sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel);
+    if (f)
+        fclose(f);
+    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
 /* ---- files */
 
 int dv_dmabufs(void)

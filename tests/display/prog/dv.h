@@ -50,6 +50,8 @@ bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture
 void dv_capture_free(struct dv *d, struct dv_capture *c);
 /* The CRC of what is shown now, 0: none came. */
 uint32_t dv_crc(void);
+/* Processor time that a process has used, seconds. */
+double dv_cpu(pid_t pid);
 /* Number of dma-bufs that exist in this kernel, -1: unknown. */
 int dv_dmabufs(void);
 bool dv_file_has(const char *path, const char *text);

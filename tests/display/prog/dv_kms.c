@@ -373,6 +373,61 @@ static void guests_change(void)
     end();
 }
 
+/* ---- figures: processor time a flip of the two processes, the same moving picture in each case */
+
+#define BENCH_FLIPS 150u
+
+static double bench_case(const char *name, uint32_t width, uint32_t height, enum vgpu_tiling t, const char *const *sink,
+                         double base)
+{
+    struct sg_buffer b[2];
+
+    begin(NULL, sink);
+    for (unsigned i = 0; i < 2; i++) {
+        b[i] = sg_buffer(&dv.g, i * BUFFER, width, height, VGPU_FMT_XRGB8888, t);
+        sg_paint(&dv.g, &b[i], i);
+    }
+    sg_show(&dv.g, 0, &b[0]);
+    light(width, height);
+    dv_wait_shown(1, 1);
+    for (unsigned i = 1; i < 5; i++)
+        show(&b[i % 2]);
+    double shown = dv_stat("display/shown"), before = dv_cpu(dv.dm) + dv_cpu(dv.sink);
+
+    for (unsigned i = 1; i <= BENCH_FLIPS; i++) {
+        sg_show(&dv.g, 0, &b[i % 2]);
+        usleep(30000);
+    }
+    double flips = dv_stat("display/shown") - shown;
+    double each = (dv_cpu(dv.dm) + dv_cpu(dv.sink) - before) * 1000 / flips;
+
+    printf("     %ux%u %-28s %6.2f ms a flip", width, height, name, each);
+    if (base > 0)
+        printf(", %4.1f of the first", each / base);
+    printf(" (%.0f flips, latency %.0f ms)\n", flips, dv_stat("display/latency_mean_us") / 1000);
+    dv_result(&dv, flips > 3, "%ux%u %s", width, height, name);
+    end();
+    return each;
+}
+
+static void bench(void)
+{
+    static const char *const copy[] = {"--copy", NULL};
+    static const uint32_t sizes[][2] = {{1920, 1080}, {3840, 2160}};
+
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(sizes); i++) {
+        const uint32_t w = sizes[i][0], h = sizes[i][1];
+        double base = bench_case("shared, scanned out", w, h, VGPU_LINEAR, NULL, 0);
+
+        bench_case("shared, copied by the sink", w, h, VGPU_LINEAR, copy, base);
+        bench_case("shared, X detiled", w, h, VGPU_TILE_X, NULL, base);
+        bench_case("shared, Y detiled", w, h, VGPU_TILE_Y, NULL, base);
+        dv_write_file(LIST_LIMIT, "1");
+        bench_case("copied by gtmux-dm and sink", w, h, VGPU_LINEAR, NULL, base);
+        dv_write_file(LIST_LIMIT, "16384");
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -382,6 +437,7 @@ int main(int argc, char **argv)
         {"layouts", layouts},     {"flips", flips},   {"changes", changes_of_a_copy},
         {"cursor", cursor},       {"crcs", crcs},     {"low_limit", low_limit},
         {"sandboxed", sandboxed}, {"deaths", deaths}, {"guests", guests_change},
+        {"bench", bench},
     };
 
     mkdir(DV_DIR, 0700);
@@ -390,7 +446,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < GT_ARRAY_SIZE(tests); i++) {
         unsigned failed = dv.failed;
 
-        if (argc > 1 && strcmp(argv[1], tests[i].name) != 0)
+        if (argc > 1 ? strcmp(argv[1], tests[i].name) != 0 : tests[i].run == bench)
             continue;
         tests[i].run();
         if (dv.failed != failed) {

@@ -1,0 +1,113 @@
+"""Pictures as lists of rows of 24-bit pixels: from a VNC server, and from the PNG files that we write. Python standard
+library only, nothing of gtmux: it judges it."""
+import socket
+import struct
+import zlib
+
+
+class Vnc:
+    """A client of RFB 3.8 without a password, on a unix socket; raw encoding."""
+
+    def __init__(self, path, timeout=30):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(timeout)
+        self.sock.connect(path)
+        self.read(12)
+        self.sock.sendall(b"RFB 003.008\n")
+        kinds = self.read(self.read(1)[0])
+        assert 1 in kinds, "the server wants a password"
+        self.sock.sendall(b"\1")
+        assert self.read(4) == b"\0\0\0\0"
+        self.sock.sendall(b"\1")
+        self.width, self.height = struct.unpack(">HH", self.read(4))
+        self.read(16)
+        self.read(struct.unpack(">I", self.read(4))[0])
+        self.sock.sendall(struct.pack(">BxxxBBBBHHHBBBxxx", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
+        self.sock.sendall(struct.pack(">BxHii", 2, 2, 0, -223))  # raw, and other sizes
+        self.pixels = None
+
+    def read(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.sock.recv(n - len(data))
+            if not more:
+                raise EOFError("the VNC server has closed the connection")
+            data += more
+        return data
+
+    def ask(self, incremental):
+        self.sock.sendall(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
+
+    def update(self):
+        """Reads one update into self.pixels (32 bits each, rows of self.width)."""
+        while True:
+            kind = self.read(1)[0]
+            if kind == 0:
+                break
+            assert kind in (1, 2, 3), kind
+            if kind == 3:
+                self.read(3)
+                self.read(struct.unpack(">I", self.read(4))[0])
+        self.read(1)
+        for _ in range(struct.unpack(">H", self.read(2))[0]):
+            x, y, w, h, encoding = struct.unpack(">HHHHi", self.read(12))
+            if encoding == -223:
+                self.width, self.height, self.pixels = w, h, None
+                continue
+            assert encoding == 0, encoding
+            data = self.read(w * h * 4)
+            if self.pixels is None:
+                self.pixels = bytearray(self.width * self.height * 4)
+            for row in range(h):
+                at = ((y + row) * self.width + x) * 4
+                self.pixels[at:at + w * 4] = data[row * w * 4:(row + 1) * w * 4]
+
+    def close(self):
+        self.sock.close()
+
+
+def rgb(pixels):
+    """24-bit colours of little endian XRGB8888, as bytes B G R each."""
+    out = bytearray(len(pixels) // 4 * 3)
+    for c in range(3):
+        out[c::3] = pixels[c::4]
+    return bytes(out)
+
+
+def unfilter(kind, row, above):
+    """One row of a PNG of 3 bytes a pixel."""
+    out = bytearray(row)
+    for i, value in enumerate(row):
+        left, up = out[i - 3] if i >= 3 else 0, above[i]
+        corner = above[i - 3] if i >= 3 else 0
+        if kind == 1:
+            out[i] = (value + left) & 255
+        elif kind == 2:
+            out[i] = (value + up) & 255
+        elif kind == 3:
+            out[i] = (value + (left + up) // 2) & 255
+        elif kind == 4:
+            guess = min((abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner))
+            out[i] = (value + guess[2]) & 255
+    return out
+
+
+def png(path):
+    """(width, height, pixels as bytes B G R each) of an RGB PNG file."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at, packed, width, height = 8, b"", 0, 0
+    while at < len(data):
+        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        if kind == b"IHDR":
+            width, height = struct.unpack(">II", data[at + 8:at + 16])
+        elif kind == b"IDAT":
+            packed += data[at + 8:at + 8 + n]
+        at += 12 + n
+    raw, above, out = zlib.decompress(packed), bytearray(width * 3), bytearray()
+    for y in range(height):
+        start = y * (width * 3 + 1)
+        above = unfilter(raw[start], raw[start + 1:start + 1 + width * 3], above)
+        out += above
+    out[0::3], out[2::3] = out[2::3], out[0::3]
+    return width, height, bytes(out)
