@@ -89,7 +89,7 @@ uint32_t eu_predicate(const struct eu_thread *t, const struct eu_op *op)
         other = (uint32_t)(flags >> (op->flag_bit ^ 32)); /* the same bits of the other register */
         bits = op->pred == EU_PRED_ANYV ? bits | other : bits & other;
     } else if (op->pred >= EU_PRED_ANY2H && op->pred <= EU_PRED_ALL32H) {
-        bits = grouped(bits & op->lanes, 2u << (op->pred - EU_PRED_ANY2H) / 2, op->pred & 1);
+        bits = grouped(bits, 2u << (op->pred - EU_PRED_ANY2H) / 2, op->pred & 1);
     }
     return op->pred_inv ? ~bits : bits;
 }
