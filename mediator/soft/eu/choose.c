@@ -79,12 +79,14 @@ static bool writes_acc(const struct eu_op *op)
 
 /* ---- floats */
 
+/* plain: neither saturation nor conditions, nor types that need extension. */
 static eu_exec choose_two(const struct eu_op *op, const struct eu_vec_two *two, bool plain)
 {
+    unsigned s0 = op->src[0].shape, s1 = op->src[1].shape;
     eu_exec fast = NULL;
 
-    if (plain && op->src[0].shape <= EU_SHAPE_IMM && op->src[1].shape <= EU_SHAPE_IMM)
-        fast = two->plain[op->src[0].shape][op->src[1].shape];
+    if (plain && s0 <= EU_SHAPE_IMM && s1 <= EU_SHAPE_IMM)
+        fast = modified(op, 2) ? two->signs[s0][s1] : two->plain[s0][s1];
     return fast ? fast : two->any;
 }
 
@@ -132,7 +134,7 @@ static eu_exec choose_pln(const struct eu_op *op, const struct eu_vec_table *v)
 
 static eu_exec choose_float(const struct eu_op *op, const struct eu_vec_table *v)
 {
-    bool plain = !op->saturate && !op->cond && !op->dst.null && !modified(op, 2);
+    bool plain = !op->saturate && !op->cond && !op->dst.null;
 
     switch (op->op) {
     case EU_OP_MOV:
@@ -156,7 +158,7 @@ static eu_exec choose_float(const struct eu_op *op, const struct eu_vec_table *v
     case EU_OP_SEL: /* min, max; by predicate only with modifiers */
         if (op->dst.null || (op->cond != EU_COND_L && op->cond != EU_COND_GE))
             return NULL;
-        plain = !op->saturate && !modified(op, 2);
+        plain = !op->saturate;
         return choose_two(op, op->cond == EU_COND_L ? &v->fmin : &v->fmax, plain);
     case EU_OP_MAD:
         return op->dst.null && !op->cond ? NULL : choose_mad(op, v);
@@ -230,7 +232,7 @@ static eu_exec choose_int_mov(const struct eu_op *op, const struct eu_vec_table 
 
 static eu_exec choose_int(const struct eu_op *op, const struct eu_vec_table *v)
 {
-    bool plain = !op->cond && !op->dst.null && !modified(op, 2) && is_dword(op->src[0].type) &&
+    bool plain = !op->cond && !op->dst.null && is_dword(op->src[0].type) &&
                  (is_dword(op->src[1].type) || op->src[1].shape == EU_SHAPE_IMM) && !has_vector(op, 2);
 
     switch (op->op) {
