@@ -242,6 +242,12 @@ static void refresh(struct eu_thread *t, const struct eu_op *op)
     t->tm0[2] = 0;
 }
 
+/* Rules of ALT mode are known to the general way only. */
+static eu_exec exec_of(const struct eu_thread *t, const struct eu_op *op)
+{
+    return op->kind == EU_EXEC_FLOAT && (t->cr0[0] & EU_CR0_ALT) ? eu_exec_any : op->exec;
+}
+
 /* The next op after an instruction that may have written cr0 or ip. */
 static uint32_t touch(struct eu_thread *t, const struct eu_op *op, uint32_t mask, uint32_t ip, uint32_t *host)
 {
@@ -250,7 +256,7 @@ static uint32_t touch(struct eu_thread *t, const struct eu_op *op, uint32_t mask
     refresh(t, op);
     if (op->pred && op->op != EU_OP_SEL)
         mask &= eu_predicate(t, op);
-    op->exec(t, op, mask);
+    exec_of(t, op)(t, op, mask);
     if (t->cr0[0] != cr0) {
         eu_mode_leave(*host);
         *host = eu_mode_enter(t->cr0[0]);
@@ -304,6 +310,9 @@ static const struct eu_op *run_plain(struct eu_thread *t, const struct eu_op *op
     uint32_t active = t->flow.active;
     unsigned left = *budget;
 
+    if (t->cr0[0] & EU_CR0_ALT)
+        return op;
+
     while (op->run == EU_RUN_PLAIN && left) {
         op->exec(t, op, ((active | op->force) >> op->chan) & op->lanes);
         op++;
@@ -325,7 +334,7 @@ static enum eu_result run_one(struct eu_thread *t, uint32_t *ip, bool *over, uin
     run = op->run & (EU_RUN_MEET - 1);
     mask = ((t->flow.active | op->force) >> op->chan) & op->lanes;
     if (run <= EU_RUN_PRED) {
-        op->exec(t, op, run == EU_RUN_PRED ? mask & eu_predicate(t, op) : mask);
+        exec_of(t, op)(t, op, run == EU_RUN_PRED ? mask & eu_predicate(t, op) : mask);
         ++*ip;
         return EU_DONE;
     }
