@@ -12,6 +12,9 @@ struct backend;
 
 struct backend_stats {
     uint64_t blits, blit_pixels, render_commands, video_commands, skipped;
+    uint64_t draws, dispatches;
+    uint64_t unknown; /* messages of kernels, formats, ... that the backend does not have */
+    uint64_t faults;  /* accesses of the render engine to what is not mapped */
 };
 
 struct backend_ops {
@@ -26,7 +29,8 @@ struct backend {
     const struct backend_ops *ops;
 };
 
-/* The software Gen9. NULL when out of memory. */
-struct backend *backend_soft_create(void);
+/* The software Gen9. threads: of the render engine, 0: as many as there are processors, at most 4. NULL when out of
+ * memory. */
+struct backend *backend_soft_create(unsigned threads);
 
 #endif

@@ -13,6 +13,9 @@ static const struct command commands[] = {
     {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot, NULL},
     {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
      NULL},
+    {"exec", "[--] PROGRAM [ARGUMENT...]", "Run a program on a GPU of its own", 0, 0, false, false, NULL, command_exec},
+    {"decode", "FILE", "Print a captured submission or a kernel", 0, 0, false, false, NULL, command_decode},
+    {"run-capture", "FILE...", "Execute captured submissions", 0, 0, false, false, NULL, command_run_capture},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},
 };
 
@@ -20,7 +23,7 @@ static void usage(FILE *out)
 {
     fprintf(out, "Usage: gtmux COMMAND [OPTION...] [ARGUMENT...]\n\n");
     for (size_t i = 0; i < GT_ARRAY_SIZE(commands); i++)
-        fprintf(out, "  %-11s%-28s%s\n", commands[i].name, commands[i].args, commands[i].summary);
+        fprintf(out, "  %-13s%-28s%s\n", commands[i].name, commands[i].args, commands[i].summary);
     fprintf(out, "\n'gtmux COMMAND --help' shows a command's options. Exit codes: 0 done, 1 failed, 2 wrong use.\n");
 }
 

@@ -40,7 +40,7 @@ static uint64_t create_device(struct replay *p)
     char why[128] = "";
 
     if (p->payload) {
-        p->backend = backend_soft_create();
+        p->backend = backend_soft_create(0);
         if (!p->backend) {
             replay_fail(p, -ENOMEM, "no memory");
             return 0;

@@ -181,7 +181,7 @@ static int open_all(struct session *s, char *err, size_t errsz)
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd < 0)
         return session_fail(err, errsz, "cannot make an eventfd", -errno);
-    s->backend = backend_soft_create();
+    s->backend = backend_soft_create(0);
     if (!s->backend)
         return session_fail(err, errsz, "cannot make the soft backend", -ENOMEM);
     s->workers = workers_create();

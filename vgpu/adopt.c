@@ -49,6 +49,8 @@ static uint64_t layout(void)
         offsetof(struct vgpu_engine, atomic),
         offsetof(struct vgpu_engine, scratch),
         offsetof(struct vgpu_engine, slot),
+        offsetof(struct vgpu_engine, backend),
+        sizeof(struct vgpu_backend_state),
         sizeof(struct vgpu_display),
         sizeof(struct vgpu_pipe),
         offsetof(struct vgpu_pipe, plane),

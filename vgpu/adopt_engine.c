@@ -52,6 +52,16 @@ static void adopt_position(struct vgpu_engine *e, const struct vgpu_engine *old)
     memcpy(e->scratch, old->scratch, sizeof(e->scratch));
 }
 
+static void adopt_backend(struct vgpu_backend_state *to, const struct vgpu_backend_state *old)
+{
+    to->loaded = old_bool(&old->loaded);
+    to->dirty = to->loaded && old_bool(&old->dirty);
+    to->saved = old_bool(&old->saved);
+    to->fresh = true;
+    if (to->loaded)
+        memcpy(to->bytes, old->bytes, sizeof(to->bytes));
+}
+
 /* Which values of the image the registers of the context go back to. */
 static void adopt_slots(struct vgpu_engine *e, const struct vgpu_engine *old)
 {
@@ -110,6 +120,7 @@ void adopt_engine(struct vgpu_engine *e, const struct vgpu_engine *old)
     adopt_trap_side(e, old);
     adopt_position(e, old);
     adopt_slots(e, old);
+    adopt_backend(&e->backend, &old->backend);
     e->user_irq = GT_MIN(old->user_irq, USER_IRQ_DELAY);
     atomic_store(&e->live_ipehr, old->live_ipehr);
     adopt_change(e, &old->change);

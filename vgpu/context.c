@@ -5,7 +5,8 @@
  * The list is executed with less rights than a command stream has: only REG_CTX registers of the engine. Context
  * registers that the list has no slot for, the backend's scratch dwords and the position inside a preempted batch go to
  * an area of our own behind the list, where real hardware keeps the rest of the engine context. Nothing in it is
- * trusted: it can do what the list can do, and point a batch somewhere, which the ring can do as well.
+ * trusted: it can do what the list can do, and point a batch somewhere, which the ring can do as well. The pages behind
+ * the register page have the backend's state (exec.h), if there is any.
  */
 #include <string.h>
 
@@ -17,6 +18,8 @@
 #define IMAGE_CTX_CONTROL 0x03
 #define IMAGE_RING_TAIL   0x07
 #define IMAGE_RING_PART   0x40 /* ring context: all that restore inhibit leaves; engine context behind it */
+
+#define BACKEND_PAGE 2u /* of the image */
 
 #define CTX_CTRL_RESTORE_INHIBIT GT_BIT(0) /* i915 CTX_CTRL_ENGINE_CTX_RESTORE_INHIBIT */
 
@@ -48,7 +51,7 @@ struct save_area {
     uint32_t ring_return;           /* ring offset after the outermost batch */
     uint32_t stream;                /* 7:0 level, AREA_LEVEL_GGTT */
     uint32_t predicate;
-    uint32_t reserved;
+    uint32_t backend;             /* bytes of backend state in the image */
     uint32_t batch[CS_LEVELS][2]; /* lo, hi */
     uint32_t padding[2];
     uint32_t scratch[VGPU_SCRATCH_DWORDS];
@@ -311,13 +314,31 @@ bool context_load(struct vgpu_engine *e)
     }
     vgpu_as_init_ppgtt(&e->ppgtt, v, pml4);
     memset(e->scratch, 0, sizeof(e->scratch));
+    e->backend.loaded = e->backend.dirty = e->backend.saved = false;
     if (restored) {
+        e->backend.saved = area_of(e)->backend == VGPU_BACKEND_BYTES;
         memcpy(e->scratch, area_of(e)->scratch, sizeof(e->scratch));
         load_position(e);
     }
     start_workarounds(e, indirect, per_ctx);
     cs_publish(e);
     return true;
+}
+
+static uint64_t backend_address(const struct vgpu_engine *e)
+{
+    return (uint64_t)CTX_DESC_LRCA(e->current[e->element].lo) + BACKEND_PAGE * PAGE_BYTES;
+}
+
+void context_load_backend(struct vgpu_engine *e)
+{
+    struct vgpu_backend_state *s = &e->backend;
+
+    if (!s->saved || vgpu_as_read(&e->ggtt, backend_address(e), s->bytes, sizeof(s->bytes)))
+        memset(s->bytes, 0, sizeof(s->bytes));
+    s->fresh = true;
+    vgpu_order();
+    s->loaded = true;
 }
 
 void context_reload_tail(struct vgpu_engine *e)
@@ -356,6 +377,7 @@ static void build_area(struct vgpu_engine *e, struct save_area *a)
         .ring_return = e->ring.head,
         .stream = e->level,
         .predicate = e->predicate,
+        .backend = e->backend.saved ? VGPU_BACKEND_BYTES : 0,
     };
     for (unsigned i = CS_FIRST_LEVEL; i <= e->level; i++) {
         a->batch[i][0] = (uint32_t)e->batch[i].addr;
@@ -392,11 +414,26 @@ static void gather(struct vgpu_engine *e, uint32_t *values, uint32_t *area)
     vgpu_unlock(v);
 }
 
+/* False: the image is not mapped. The area, which is written later, tells that the state is there. */
+static bool save_backend(struct vgpu_engine *e)
+{
+    struct vgpu_backend_state *s = &e->backend;
+
+    if (!s->dirty)
+        return true;
+    if (vgpu_as_write(&e->ggtt, backend_address(e), s->bytes, sizeof(s->bytes)))
+        return false;
+    s->saved = true;
+    vgpu_order(); /* a process that dies here saves once more */
+    s->dirty = false;
+    return true;
+}
+
 void context_save(struct vgpu_engine *e)
 {
     uint64_t page = (uint64_t)CTX_DESC_LRCA(e->current[e->element].lo) + PAGE_BYTES;
     uint32_t values[VGPU_IMAGE_SLOTS], area[AREA_DWORDS];
-    bool failed = false;
+    bool failed = !save_backend(e);
 
     gather(e, values, area);
     for (unsigned i = 0; i < e->slots; i++)

@@ -367,6 +367,7 @@ static void engine_forget(struct vgpu_engine *e)
     memset(e->queued, 0, sizeof(e->queued));
     memset(&e->ring, 0, sizeof(e->ring));
     memset(e->scratch, 0, sizeof(e->scratch));
+    e->backend.loaded = e->backend.dirty = e->backend.saved = false;
     vgpu_as_init_ppgtt(&e->ppgtt, e->v, 0);
     atomic_store(&e->live_head, 0);
     atomic_store(&e->live_ipehr, 0);

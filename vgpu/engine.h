@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "vgpu/desc/regs.h"
+#include "vgpu/exec.h"
 #include "vgpu/mem.h"
 #include "vgpu/undo.h"
 #include "vgpu/vgpu.h"
@@ -93,6 +94,15 @@ struct atomic_note {
     bool resumed;  /* left by a killed process: the command that comes first looks at it */
 };
 
+/* The backend's state of the context (exec.h), of the engine's thread. It is loaded when it is first asked for. */
+struct vgpu_backend_state {
+    bool loaded; /* bytes are the context's */
+    bool dirty;  /* and differ from its image */
+    bool saved;  /* the image has some */
+    bool fresh;
+    uint8_t bytes[VGPU_BACKEND_BYTES];
+};
+
 struct vgpu_exec {
     struct vgpu *v;
     unsigned engine;
@@ -158,6 +168,7 @@ struct vgpu_engine {
     bool in_image[VGPU_CTX_REGS];
     uint32_t cmd[VGPU_CMD_MAX];
     uint32_t image[VGPU_IMAGE_DWORDS];
+    _Alignas(64) struct vgpu_backend_state backend;
 };
 
 /* Context descriptor (i915 intel_lrc.h, PRM SKL vol 2d "Context Descriptor Format"). */
@@ -188,6 +199,8 @@ struct vgpu_engine {
 /* Loads the context of the current element. False: a fault is recorded. */
 bool context_load(struct vgpu_engine *e);
 void context_save(struct vgpu_engine *e);
+/* Loads e->backend from the image of the running context. */
+void context_load_backend(struct vgpu_engine *e);
 /* Takes over the ring tail that the driver left in the image; the next command faults when it is unusable. */
 void context_reload_tail(struct vgpu_engine *e);
 /* Finds the registers of the engine's context. */

@@ -29,6 +29,22 @@ uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)
     return x->v->engine[x->engine].scratch;
 }
 
+void *vgpu_exec_state(struct vgpu_exec *x, bool *fresh)
+{
+    struct vgpu_backend_state *s = &x->v->engine[x->engine].backend;
+
+    if (!s->loaded)
+        context_load_backend(&x->v->engine[x->engine]);
+    *fresh = s->fresh;
+    s->fresh = false;
+    return s->bytes;
+}
+
+void vgpu_exec_state_changed(struct vgpu_exec *x)
+{
+    x->v->engine[x->engine].backend.dirty = true;
+}
+
 uint64_t vgpu_exec_position(const struct vgpu_exec *x)
 {
     return cs_at(&x->v->engine[x->engine]);

@@ -28,6 +28,16 @@ uint32_t *vgpu_exec_scratch(struct vgpu_exec *x);
 /* The dword of them that tells how far the command has come; 0 again as soon as the command is done. A command that is
  * continued (VGPU_PAYLOAD_AGAIN, and after the death of the process) finds it as it left it. */
 #define VGPU_SCRATCH_PROGRESS 30
+/*
+ * State that the backend keeps for the context, VGPU_BACKEND_BYTES: zero in a new one, saved to and restored from its
+ * image behind the register page, where hardware keeps the 3D pipeline's (i915 GEN9_LR_CONTEXT_RENDER_SIZE: 22 pages).
+ * What is in it after a restore is the guest's choice. A context whose commands never ask for it costs nothing.
+ * *fresh: since the last call the state became another one, of another context or loaded again.
+ */
+#define VGPU_BACKEND_BYTES (3u * 4096u)
+void *vgpu_exec_state(struct vgpu_exec *x, bool *fresh);
+/* To be called when it is changed, or it is not saved. */
+void vgpu_exec_state_changed(struct vgpu_exec *x);
 /* Where the command is in its stream. With the command's dwords it tells whose progress that is. */
 uint64_t vgpu_exec_position(const struct vgpu_exec *x);
 unsigned vgpu_exec_engine(const struct vgpu_exec *x);

@@ -74,6 +74,9 @@ void soft_geometry_destroy(struct soft_geometry *g);
 /* 3DPRIMITIVE. False: interrupted (vgpu_exec_stop): nothing more is drawn by this command now. */
 bool soft_geometry_draw(struct soft_geometry *g, const uint32_t *dw);
 
+/* 3DSTATE_SO_BUFFER sets its buffer's write offset when it is executed (soft_state_set keeps the rest). */
+void soft_streamout_buffer(struct soft_engine *e, const uint32_t *dw);
+
 struct soft_compute *soft_compute_create(struct soft_engine *e);
 void soft_compute_destroy(struct soft_compute *c);
 /* GPGPU_WALKER, MEDIA_OBJECT, MEDIA_OBJECT_WALKER, MEDIA_CURBE_LOAD, MEDIA_INTERFACE_DESCRIPTOR_LOAD. False as above.

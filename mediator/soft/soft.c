@@ -1,13 +1,19 @@
-/* The software Gen9: 2D commands are executed, 3D, media and video commands are counted and skipped. */
+/* The software Gen9: 2D, 3D, compute and media commands are executed, video commands are counted and skipped. */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "mediator/backend.h"
 #include "mediator/soft/blt.h"
+#include "mediator/soft/render.h"
+#include "vgpu/base/bits.h"
 #include "vgpu/desc/cmds.h"
+
+#define THREADS_DEFAULT_MAX 4
 
 struct soft {
     struct backend base;
+    struct soft_render *render;
     _Atomic uint64_t blits, blit_pixels, render_commands, video_commands, skipped;
 };
 
@@ -69,7 +75,7 @@ static enum vgpu_payload soft_payload(struct backend *be, struct vgpu_exec *x, i
         return run_blit(s, x, cmd_id, dw, ndw);
     case CMD_RENDER:
         count(&s->render_commands, 1);
-        break;
+        return soft_render_command(s->render, x, cmd_id, dw, ndw);
     case CMD_VIDEO:
         count(&s->video_commands, 1);
         break;
@@ -89,10 +95,19 @@ static void soft_stats(struct backend *be, struct backend_stats *out)
     out->render_commands = atomic_load_explicit(&s->render_commands, memory_order_relaxed);
     out->video_commands = atomic_load_explicit(&s->video_commands, memory_order_relaxed);
     out->skipped = atomic_load_explicit(&s->skipped, memory_order_relaxed);
+
+    struct soft_render_stats r;
+
+    soft_render_stats(s->render, &r);
+    out->draws = r.draws;
+    out->dispatches = r.dispatches;
+    out->unknown = r.unknown;
+    out->faults = r.faults;
 }
 
 static void soft_destroy(struct backend *be)
 {
+    soft_render_destroy(((struct soft *)be)->render);
     free(be);
 }
 
@@ -103,12 +118,20 @@ static const struct backend_ops soft_ops = {
     .destroy = soft_destroy,
 };
 
-struct backend *backend_soft_create(void)
+struct backend *backend_soft_create(unsigned threads)
 {
     struct soft *s = calloc(1, sizeof(*s));
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (!s)
         return NULL;
+    if (!threads)
+        threads = (unsigned)GT_MAX(GT_MIN(processors, THREADS_DEFAULT_MAX), 1);
+    s->render = soft_render_create(threads);
+    if (!s->render) {
+        free(s);
+        return NULL;
+    }
     s->base.ops = &soft_ops;
     return &s->base;
 }

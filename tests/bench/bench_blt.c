@@ -135,7 +135,7 @@ int main(void)
     };
     static struct bench b;
 
-    b.soft = backend_soft_create();
+    b.soft = backend_soft_create(1);
     b.src = aligned_alloc(4096, SIZE);
     b.dst = aligned_alloc(4096, SIZE);
     if (!b.soft || !b.src || !b.dst)

@@ -200,7 +200,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     gt_log_set_level(GT_LOG_ERROR);
     before_state = aligned_alloc(4096, gt_align_up(vgpu_state_size(), 4096));
-    before.backend = backend_soft_create();
+    before.backend = backend_soft_create(1);
     if (!before_state || !before.backend)
         abort();
     memset(before_state, 0, vgpu_state_size());

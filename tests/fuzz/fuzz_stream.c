@@ -237,7 +237,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!take(&c, &in, sizeof(in)))
         return 0;
     h.memory = shadow_create(MAX_PAGES);
-    h.backend = backend_soft_create();
+    h.backend = backend_soft_create(1);
     vgpu_config_default(&cfg);
     cfg.ops = in.flags & STREAM_NO_PAGES ? &copying_ops : &paged_ops;
     cfg.host = &h;

@@ -1,10 +1,12 @@
 /* Prints the compiled register and command tables as tab-separated text for oracle.py:
  *   reg  NAME  BLOCK  UNIT  ELEMENT  OFFSET
  *   cmd  NAME  OPCODE  MASK  ENGINES  LENGTH_MASK  BIAS  MIN_LENGTH  MAX_LENGTH
- *   field  GROUP  NAME  FIRST_BIT  LAST_BIT  COUNT  STRIDE */
+ *   field  GROUP  NAME  FIRST_BIT  LAST_BIT  COUNT  STRIDE
+ *   format  NAME  NUMBER  BITS  BLOCK_WIDTH  BLOCK_HEIGHT  SPACE  KIND  then for r, g, b, a: TYPE BITS FIRST_BIT */
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "mediator/soft/surface.h"
 #include "vgpu/desc/cmds.h"
 #include "vgpu/desc/fields.h"
 #include "vgpu/desc/regs.h"
@@ -43,6 +45,40 @@ static void dump_fields(void)
     }
 }
 
+static void dump_format(const struct soft_format *f)
+{
+    static const char *const types[] = {
+        [SOFT_CH_NONE] = "x",    [SOFT_CH_UNORM] = "un", [SOFT_CH_SNORM] = "sn",   [SOFT_CH_UINT] = "ui",
+        [SOFT_CH_SINT] = "si",   [SOFT_CH_FLOAT] = "sf", [SOFT_CH_USCALED] = "us", [SOFT_CH_SSCALED] = "ss",
+        [SOFT_CH_UFLOAT] = "uf", [SOFT_CH_RAW] = "r",    [SOFT_CH_FIXED] = "sx",
+    };
+    const char *kind = f->luminance ? "luminance" : f->intensity ? "intensity" : "colour";
+
+    printf("format\t%s\t%u\t%u\t%u\t%u\t%s\t%s", f->name, f->number, f->bits, f->block_width_px, f->block_height_px,
+           f->srgb ? "srgb" : "linear", kind);
+    for (unsigned c = 0; c < 4; c++)
+        printf("\t%s\t%u\t%u", types[f->channel[c].type], f->channel[c].bits, f->channel[c].first);
+    printf("\n");
+}
+
+#define R(t, n, f) .channel[0] = {SOFT_CH_##t, n, f}
+#define G(t, n, f) .channel[1] = {SOFT_CH_##t, n, f}
+#define B(t, n, f) .channel[2] = {SOFT_CH_##t, n, f}
+#define A(t, n, f) .channel[3] = {SOFT_CH_##t, n, f}
+
+static void dump_formats(void)
+{
+    static const struct soft_format formats[] = {
+#define FORMAT(text, n, b, w, h, ...)                                                                                  \
+    {.name = #text, .number = (n), .bits = (b), .block_width_px = (w), .block_height_px = (h), ##__VA_ARGS__},
+#include "mediator/soft/formats.def"
+#undef FORMAT
+    };
+
+    for (unsigned i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+        dump_format(&formats[i]);
+}
+
 int main(void)
 {
     char err[256];
@@ -54,5 +90,6 @@ int main(void)
     dump_regs();
     dump_cmds();
     dump_fields();
+    dump_formats();
     return 0;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Compares the register, command and field tables of vgpu/desc with two descriptions that nobody here wrote: Mesa's genxml
-for Gen9 and the register files of intel-gpu-tools (the parts genxml and igt-regs of tests/lab).
+"""Compares the register, command and field tables of vgpu/desc and the surface formats of mediator/soft with descriptions
+that nobody here wrote: Mesa's genxml for Gen9, its isl.h and isl_format_layout.csv, and the register files of
+intel-gpu-tools (the parts genxml and igt-regs of tests/lab).
 
 Usage: oracle.py [DUMP_TABLES]    the built program or its directory; without it, it is compiled for the run.
 
@@ -146,6 +147,63 @@ def check_fields(rows, items):
     return len(rows), failures
 
 
+# ---- surface formats
+
+def isl_numbers(directory):
+    """{format: number} of isl.h."""
+    path = os.path.join(directory, 'isl.h')
+    if not os.path.isfile(path):
+        stop('the lab part "genxml" has no isl.h; build it anew with: tests/lab/lab make genxml')
+    with open(path, encoding='utf-8') as text:
+        return {m[1]: int(m[2]) for m in re.finditer(r'^\s*ISL_FORMAT_(\w+) *= *(\d+),', text.read(), re.M)}
+
+
+def channel_layout(columns):
+    """{channel: (type, bits, first bit)} of a row of isl_format_layout.csv; compressed formats have no bits' places."""
+    types = dict(zip('rgbalip', columns[5:12]))
+    found, at = {}, 0
+    for name in columns[12] or 'rgba':
+        if types.get(name):
+            kind, bits = re.fullmatch(r'([a-z]+)(\d+)', types[name]).groups()
+            if kind != 'x':
+                found[name] = (kind, int(bits), at)
+            at += int(bits) if columns[12] else 0
+    return found
+
+
+def isl_layouts(directory):
+    """{format: (bits, block width, block height, space, kind, four channels)} as dump_tables prints them."""
+    layouts = {}
+    with open(os.path.join(directory, 'isl_format_layout.csv'), encoding='utf-8') as text:
+        for line in text:
+            columns = [c.strip() for c in line.split(',')]
+            if line.startswith('#') or len(columns) < 14:
+                continue
+            channels = channel_layout(columns)
+            kind = 'luminance' if 'l' in channels else 'intensity' if 'i' in channels else 'colour'
+            channels['r'] = channels.get('l', channels.get('i', channels.get('r')))
+            shown = [str(v) for c in 'rgba' for v in (channels.get(c) or ('x', 0, 0))]
+            layouts[columns[0]] = columns[1:4] + ['srgb' if columns[13] == 'srgb' else 'linear', kind] + shown
+    return layouts
+
+
+def check_formats(rows, directory, exceptions):
+    """(formats checked, failures)."""
+    numbers, layouts, failures = isl_numbers(directory), isl_layouts(directory), []
+    ours = {name: (number, layout) for name, number, *layout in rows}
+    for name, (number, layout) in ours.items():
+        if exceptions.covers('format', name):
+            continue
+        if numbers.get(name) != int(number):
+            failures.append(f'format {name}: number {number}, isl.h {numbers.get(name)}')
+        elif layouts.get(name) != layout:
+            failures.append(f'format {name}: {layout}, isl_format_layout.csv {layouts.get(name)}')
+    for name, number in numbers.items():
+        if number < 1024 and name in layouts and name not in ours and not exceptions.covers('format', name):
+            failures.append(f'format {name}: in isl.h, not in our table')
+    return len(ours), failures
+
+
 # ---- registers
 
 def igt_registers(directory):
@@ -236,7 +294,7 @@ def register_matches(ref, is_array, theirs, first):
 # ---- exceptions
 
 class Exceptions:
-    """Lines "register|command PATTERN: reason". Remembers which were needed."""
+    """Lines "register|command|format PATTERN: reason". Remembers which were needed."""
 
     def __init__(self, path):
         self.entries, self.used, self.errors = [], set(), []
@@ -245,11 +303,11 @@ class Exceptions:
                 line = line.strip()
                 if not line or line.startswith('#'):
                     continue
-                match = re.fullmatch(r'(register|command) (\S+): (.{8,})', line)
+                match = re.fullmatch(r'(register|command|format) (\S+): (.{8,})', line)
                 if match:
                     self.entries.append((match[1], match[2]))
                 else:
-                    self.errors.append(f'exceptions.txt:{number}: not "register|command NAME: reason"')
+                    self.errors.append(f'exceptions.txt:{number}: not "register|command|format NAME: reason"')
 
     def covers(self, kind, name):
         hits = {e for e in self.entries if e[0] == kind and fnmatch.fnmatchcase(name, e[1])}
@@ -321,13 +379,15 @@ def main():
     commands, faults = check_commands([line[1:] for line in lines if line[0] == 'cmd'], items, exceptions)
     registers, more = check_registers([line[1:] for line in lines if line[0] == 'reg'], oracle, exceptions)
     fields, wrong = check_fields([line[1:] for line in lines if line[0] == 'field'], items)
-    faults += more + wrong + exceptions.errors + exceptions.unneeded()
+    formats, odd = check_formats([line[1:] for line in lines if line[0] == 'format'], lab_part('genxml'), exceptions)
+    faults += more + wrong + odd + exceptions.errors + exceptions.unneeded()
     for fault in faults:
         print('FAIL', fault)
     total = sum(1 for line in lines if line[0] == 'reg')
-    print(f'{commands} commands and {fields} fields compared with genxml; {registers} of {total} register offsets are in IGT or genxml')
-    print(f'{max(commands + fields + registers - len(faults), 0)} passed, {len(faults)} failed')
-    return 1 if faults or not (commands and fields and registers) else 0
+    print(f'{commands} commands and {fields} fields compared with genxml; {formats} formats with isl; '
+          f'{registers} of {total} register offsets are in IGT or genxml')
+    print(f'{max(commands + fields + registers + formats - len(faults), 0)} passed, {len(faults)} failed')
+    return 1 if faults or not (commands and fields and registers and formats) else 0
 
 
 if __name__ == '__main__':

@@ -30,7 +30,7 @@ static inline int setup(void **state)
 
     if (!f)
         return -1;
-    f->soft = backend_soft_create();
+    f->soft = backend_soft_create(1);
     double_map(&f->x, GPU_BASE, f->mem, REF_SIZE, false);
     for (size_t i = 0; i < REF_SIZE; i++)
         f->mem[i] = (uint8_t)ref_random();

@@ -1,6 +1,6 @@
 /*
- * A test double of vgpu/exec.h: a few memory regions instead of page tables, one register, nothing else. It stands in
- * for the whole of vgpu/exec.c, so a program includes it at most once and links backends only.
+ * A test double of vgpu/exec.h: a few memory regions instead of page tables, a few registers, nothing else. It stands
+ * in for the whole of vgpu/exec.c, so a program includes it at most once and links backends only.
  */
 #ifndef GTMUX_TESTS_EXEC_DOUBLE_H
 #define GTMUX_TESTS_EXEC_DOUBLE_H
@@ -14,6 +14,7 @@
 #include "vgpu/vgpu.h"
 
 #define DOUBLE_PAGE 4096u
+#define DOUBLE_REGS 64u
 
 struct double_region {
     uint64_t addr, size; /* whole pages */
@@ -28,7 +29,13 @@ struct vgpu_exec {
     uint64_t stop_after; /* vgpu_exec_stop answers true from this call on; 0: never */
     uint64_t stops, reads, writes;
     uint32_t scratch[32];
-    uint32_t reg_off, reg_value; /* the one register that reads non-zero */
+    uint32_t reg_off, reg_value; /* the register that was set last, */
+    struct {
+        uint32_t off, value;
+    } reg[DOUBLE_REGS]; /* ... and all that were written; the others read zero */
+    unsigned nregs;
+    bool state_used, state_changed;
+    _Alignas(64) uint8_t state[VGPU_BACKEND_BYTES];
 };
 
 static struct double_region *double_find(struct vgpu_exec *x, uint64_t addr, bool write)
@@ -92,12 +99,24 @@ bool vgpu_exec_stop(const struct vgpu_exec *x)
 {
     struct vgpu_exec *w = (struct vgpu_exec *)(uintptr_t)x;
 
-    return ++w->stops >= w->stop_after && w->stop_after;
+    return __atomic_add_fetch(&w->stops, 1, __ATOMIC_RELAXED) >= w->stop_after && w->stop_after;
 }
 
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)
 {
     return x->scratch;
+}
+
+void *vgpu_exec_state(struct vgpu_exec *x, bool *fresh)
+{
+    *fresh = !x->state_used;
+    x->state_used = true;
+    return x->state;
+}
+
+void vgpu_exec_state_changed(struct vgpu_exec *x)
+{
+    x->state_changed = true;
 }
 
 uint64_t vgpu_exec_position(const struct vgpu_exec *x)
@@ -123,15 +142,36 @@ unsigned vgpu_exec_engine(const struct vgpu_exec *x)
     return VGPU_BCS;
 }
 
+static unsigned double_find_reg(const struct vgpu_exec *x, uint32_t off)
+{
+    unsigned i = 0;
+
+    while (i < x->nregs && x->reg[i].off != off)
+        i++;
+    return i;
+}
+
 uint32_t vgpu_exec_reg_read(struct vgpu_exec *x, uint32_t off)
 {
-    return off == x->reg_off ? x->reg_value : 0;
+    unsigned i = double_find_reg(x, off);
+
+    if (off == x->reg_off)
+        return x->reg_value;
+    return i < x->nregs ? x->reg[i].value : 0;
 }
 
 void vgpu_exec_reg_write(struct vgpu_exec *x, uint32_t off, uint32_t val)
 {
+    unsigned i = double_find_reg(x, off);
+
     x->reg_off = off;
     x->reg_value = val;
+    if (i == x->nregs && i < DOUBLE_REGS)
+        x->nregs++;
+    if (i < DOUBLE_REGS) {
+        x->reg[i].off = off;
+        x->reg[i].value = val;
+    }
 }
 
 #endif

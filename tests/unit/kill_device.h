@@ -163,7 +163,7 @@ static inline void kd_serve(struct kill_device *d, bool again)
 
 static inline void kd_main(struct kill_shared *sh, const char *path)
 {
-    struct kill_device d = {.sh = sh, .backend = backend_soft_create(), .workers = workers_create()};
+    struct kill_device d = {.sh = sh, .backend = backend_soft_create(1), .workers = workers_create()};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     gt_log_set_level(GT_LOG_WARN);

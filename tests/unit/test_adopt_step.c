@@ -188,7 +188,7 @@ static struct guest *set_up(void)
     box.map = world_map(box.size);
     world = (struct world){box.map, world_map(VGPU_GTT_SIZE), box.map + vgpu_state_size()};
     shared = (struct shared *)(void *)(world.ram + GM_RAM);
-    soft = backend_soft_create();
+    soft = backend_soft_create(1);
 
     struct guest *g = world_guest(&world);
 

@@ -65,7 +65,7 @@ static int setup(void **state)
 
     if (!f)
         return -1;
-    f->soft = backend_soft_create();
+    f->soft = backend_soft_create(1);
     double_map(&f->x, GPU_BASE, f->mem, REF_SIZE, false);
     *state = f;
     return f->soft ? 0 : -1;

@@ -29,7 +29,7 @@ static int setup(void **state)
 
     if (!f)
         return -1;
-    f->soft = backend_soft_create();
+    f->soft = backend_soft_create(1);
     double_map(&f->x, BASE, f->mem, MEM_SIZE, false);
     *state = f;
     return f->soft ? 0 : -1;

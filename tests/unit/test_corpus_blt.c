@@ -41,7 +41,7 @@ static void open_capture(struct replay *r, const char *name)
 
         double_map(&r->x, bo->addr, bo->data, bo->size, false);
     }
-    r->soft = backend_soft_create();
+    r->soft = backend_soft_create(1);
     assert_non_null(r->soft);
 }
 

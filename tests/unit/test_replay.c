@@ -483,7 +483,7 @@ int main(void)
     gt_log_set_level(GT_LOG_ERROR);
     if (reg_init(err, sizeof(err)) || cmd_init(err, sizeof(err)))
         return 1;
-    backend = backend_soft_create();
+    backend = backend_soft_create(1);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (backend)
         backend->ops->destroy(backend);

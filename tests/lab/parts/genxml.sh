@@ -5,7 +5,7 @@
 part_tools() { echo xz:xz-utils; }
 
 # What to keep of the source: commands, surface formats and the licence.
-GENXML_FILES='*/src/intel/genxml/*.xml */src/intel/isl/*.csv */docs/license.rst'
+GENXML_FILES='*/src/intel/genxml/*.xml */src/intel/isl/*.csv */src/intel/isl/isl.h */docs/license.rst'
 
 part_build() {
     local out=$1 tmp=$2 tar pattern
@@ -20,7 +20,7 @@ part_build() {
     set +f
     tar -x -f "$tar" -C "$out" --wildcards --strip-components=1 -T "$tmp/files"
     [ -n "$(find "$out/src/intel/genxml" -name 'gen9*.xml')" ] || die "genxml: the source has no gen9 description"
-    mv "$out"/src/intel/genxml/*.xml "$out"/src/intel/isl/*.csv "$out"/docs/license.rst "$out/"
+    mv "$out"/src/intel/genxml/*.xml "$out"/src/intel/isl/*.csv "$out"/src/intel/isl/isl.h "$out"/docs/license.rst "$out/"
     rm -r "$out/src" "$out/docs"
     basename "$tar" | sed 's/\.orig.*//; s/_/ /' > "$out/.versions"
 }

@@ -1,0 +1,21 @@
+/*
+ * How far a command of the render engine has come, kept in the context's scratch dwords: a command that is interrupted
+ * goes on there, also in another process. A step is written beside the last one and then made valid by one store, so
+ * that what is found is always a whole step.
+ */
+#ifndef GTMUX_SOFT_PROGRESS_H
+#define GTMUX_SOFT_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vgpu/exec.h"
+
+#define SOFT_PROGRESS_DWORDS 4u
+
+/* Finds the progress of this command. True: it goes on behind the step in `step`; false: it begins. */
+bool soft_progress_begin(struct vgpu_exec *x, const uint32_t *dw, unsigned ndw, uint32_t step[SOFT_PROGRESS_DWORDS]);
+/* A step is done. */
+void soft_progress_step(struct vgpu_exec *x, const uint32_t step[SOFT_PROGRESS_DWORDS]);
+
+#endif
