@@ -1,4 +1,6 @@
 /* Which function executes an op: those of vec.h where they do the same as the general one. */
+#include <string.h>
+
 #include "mediator/soft/eu/vec.h"
 
 static const struct eu_vec_table *table(void)
@@ -291,6 +293,38 @@ static eu_exec choose_words(const struct eu_op *op, const struct eu_vec_table *v
     }
 }
 
+/* ---- moves of one channel: headers, flags and addresses */
+
+#define MOVE_ONE(bytes)                                                                                                \
+    static void move_one_##bytes(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                           \
+    {                                                                                                                  \
+        if (mask & 1)                                                                                                  \
+            memcpy((uint8_t *)t + op->dst.off, (const uint8_t *)t + op->src[0].off, bytes);                            \
+    }                                                                                                                  \
+    static void set_one_##bytes(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                            \
+    {                                                                                                                  \
+        if (mask & 1)                                                                                                  \
+            memcpy((uint8_t *)t + op->dst.off, &op->imm, bytes);                                                       \
+    }
+MOVE_ONE(2)
+MOVE_ONE(4)
+
+/* As wide as the destination or wider, so that the first bytes are the value. */
+static eu_exec choose_move_one(const struct eu_op *op)
+{
+    const struct eu_src *s = &op->src[0];
+    unsigned bytes = eu_types[op->dst.type].bytes;
+
+    if (op->op != EU_OP_MOV || op->width != 1 || op->kind != EU_EXEC_INT || op->cond || (op->saturate && !op->raw) ||
+        modified(op, 1) || op->dst.null || op->dst.indirect || eu_types[op->dst.type].kind == EU_KIND_F)
+        return NULL;
+    if (s->shape > EU_SHAPE_PATTERN || eu_types[s->type].bytes < bytes || eu_types[s->type].kind == EU_KIND_V)
+        return NULL;
+    if (bytes == 2)
+        return s->shape == EU_SHAPE_IMM ? set_one_2 : move_one_2;
+    return bytes != 4 ? NULL : s->shape == EU_SHAPE_IMM ? set_one_4 : move_one_4;
+}
+
 static bool is_condition(const struct eu_op *op)
 {
     return op->op == EU_OP_MATH || op->cond <= EU_COND_LE || (op->cond == EU_COND_U && op->kind == EU_EXEC_FLOAT);
@@ -303,6 +337,8 @@ eu_exec eu_choose_from(const struct eu_op *op, const struct eu_vec_table *v)
 
     if (writes_acc(op) || !is_condition(op))
         return NULL;
+    if (choose_move_one(op))
+        return choose_move_one(op);
     if ((type == EU_TYPE_UW || type == EU_TYPE_W) && op->kind == EU_EXEC_INT && sources_are_int(op, n))
         return choose_words(op, v);
     if (!dst_fits(op, flags_only))

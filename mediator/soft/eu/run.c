@@ -273,6 +273,20 @@ static const char *fault_of(const struct eu_kernel *k, uint32_t ip)
     return ip == k->bad_target ? "jump to no instruction" : "illegal instruction";
 }
 
+/* The host's code rounds to nearest, whatever the thread does; that denormals are flushed in it does no harm, and
+ * changing the mode costs more than many a message. */
+static enum eu_result carry_message(struct eu_thread *t, const struct eu_op *op, uint32_t mask, uint32_t *host)
+{
+    enum eu_result r;
+
+    if (!(t->cr0[0] & EU_CR0_ROUND))
+        return eu_send(t, op, mask);
+    eu_mode_leave(*host);
+    r = eu_send(t, op, mask);
+    *host = eu_mode_enter(t->cr0[0]);
+    return r;
+}
+
 /* Ops that are neither arithmetic nor branches. EU_DONE: go on at *ip. `over`: the thread has ended. */
 static enum eu_result special(struct eu_thread *t, const struct eu_op *op, uint32_t mask, uint32_t *ip, bool *over,
                               uint32_t *host)
@@ -291,9 +305,7 @@ static enum eu_result special(struct eu_thread *t, const struct eu_op *op, uint3
         t->notified--;
         break;
     case EU_RUN_SEND:
-        eu_mode_leave(*host); /* the host's code has its own */
-        r = eu_send(t, op, op->pred ? mask & eu_predicate(t, op) : mask);
-        *host = eu_mode_enter(t->cr0[0]);
+        r = carry_message(t, op, op->pred ? mask & eu_predicate(t, op) : mask, host);
         *over = r == EU_DONE && op->eot;
         break;
     default:
