@@ -69,6 +69,9 @@ void target_write(struct soft_mem *m, const struct target_write *w);
 /* Reads the same channels: out[channel component][16]. */
 void target_read(struct soft_mem *m, const struct target_write *w, float out[4][16]);
 
+/* Gives all pixels of quads (their lit ones) the colour of channel 0. False: the target needs more than that (blending,
+ * masks, samples), nothing is done. */
+bool target_flat(struct soft_mem *m, const struct target_write *w, const struct raster_quad *quad, unsigned n);
 /* Pixels for one unit of a fast clear's rectangle (PRM SKL vol 7, "MCS Buffer for Render Target(s)"; Mesa
  * blorp_clear.c). */
 void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);

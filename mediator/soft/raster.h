@@ -112,7 +112,8 @@ struct raster_kernel {
 enum raster_coverage { COVERAGE_NONE, COVERAGE_NORMAL, COVERAGE_INNER, COVERAGE_DEPTH };
 
 struct raster_pixel_state {
-    bool run; /* pixel shader threads are dispatched */
+    bool run;  /* pixel shader threads are dispatched */
+    bool flat; /* all that the shader does is to write its first attribute's constants to target 0 */
     bool fast_clear;
     bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one, alpha_to_coverage_off;
     bool computes_depth, computes_stencil, per_sample, source_depth, source_w, vector_mask, attributes;
