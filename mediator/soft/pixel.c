@@ -130,7 +130,8 @@ static void dispatch(struct pixel_worker *w, const struct pixel_slot *slot, unsi
             return;
         w->width = 8u << k;
         w->slots = GT_MIN(n, w->width / 4);
-        memcpy(w->slot, slot, w->slots * sizeof(*slot));
+        for (unsigned i = 0; i < w->slots; i++)
+            w->slot[i] = slot[i];
         run_thread(w, &ps->kernel[k]);
         slot += w->slots;
         n -= w->slots;
@@ -171,6 +172,7 @@ void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct
     w->prim = p;
     if (st->ps.flat && run_flat(w, quad, n))
         return;
+    pixel_payload_begin(w);
     for (unsigned i = 0; i < n; i++) {
         for (unsigned s = 0; s < rate; s++) {
             if (rate > 1 && !has_sample(&quad[i], s))

@@ -18,6 +18,7 @@ struct pixel_worker {
     struct soft_raster *r;
     unsigned worker;
     const struct raster_prim *prim;
+    uint32_t header[8]; /* r0 of the primitive's threads */
     /* The thread: */
     struct pixel_slot slot[PIXEL_SLOTS];
     unsigned slots, width;
@@ -36,7 +37,8 @@ void pixel_worker_begin(struct pixel_worker *w);
 /* Shades a primitive's quads within a tile. */
 void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct raster_quad *quad, unsigned n);
 
-/* ---- pixel_payload.c: the registers that a thread starts with. */
+/* ---- pixel_payload.c: the registers that a thread starts with; begin for each primitive. */
+void pixel_payload_begin(struct pixel_worker *w);
 void pixel_payload(struct pixel_worker *w, const struct raster_kernel *k, struct eu_thread *t);
 /* Barycentrics of 8 channels at positions x, y (pixels): out[0..7] the first, out[8..15] the second. */
 void pixel_barycentrics(const struct raster_prim *p, bool perspective, const float x[8], const float y[8],

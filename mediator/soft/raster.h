@@ -93,7 +93,7 @@ struct raster_stencil_face {
 };
 
 struct raster_depth_state {
-    bool test, write, stencil_test, stencil_write;
+    bool test, write, stencil_test, stencil_write, usual; /* usual: see depth_is_usual */
     uint8_t func;
     uint8_t format; /* 3DSTATE_DEPTH_BUFFER.SurfaceFormat */
     struct raster_stencil_face face[2];
@@ -350,6 +350,11 @@ struct depth_input {
  * samples passed. */
 unsigned depth_test_quad(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
                          struct raster_quad *q, const struct depth_input *in);
+/* One sample, no stencil, 32 bits in Y tiles: tested by depth_test_usual, four pixels at once, with the plane's depth.
+ * Also sets q->lit. False: not done, the quad is at an edge. */
+bool depth_is_usual(const struct raster_state *st);
+bool depth_test_usual(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
+                      struct raster_quad *q);
 /* Fills in->z from the primitive's plane. */
 void depth_interpolate(const struct raster_state *st, const struct raster_prim *p, const struct raster_quad *q,
                        struct depth_input *in);
