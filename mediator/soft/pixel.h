@@ -51,6 +51,12 @@ void pixel_positions(const struct pixel_worker *w, unsigned first, enum pixel_lo
 /* ---- pixel_message.c */
 extern const struct eu_host pixel_host;
 
+/* ---- pixel_interpolate.c */
+/* Register i of a message's payload, wherever it is; zeroes beyond the end. */
+const uint8_t *pixel_message_register(const struct eu_message *m, unsigned reg);
+/* SFID PI. */
+enum eu_result pixel_interpolate(struct pixel_worker *w, const struct eu_message *m);
+
 /* ---- target.c */
 
 /* A render target write of up to 16 channels for one sample. */

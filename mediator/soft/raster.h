@@ -245,6 +245,7 @@ struct soft_raster {
     struct raster_state state;
     bool active; /* soft_raster_begin said true */
     unsigned prims, setups, entries, tiles;
+    uint64_t work; /* pixels of their boxes */
     struct raster_prim *prim;
     float (*setup)[16];
     struct raster_entry *entry;
