@@ -6,10 +6,8 @@
 
 #include "vgpu/base/bits.h"
 
-/* Instructions between questions whether the engine wants to stop, and how often a thread may be asked for more after
- * that: a shader of normal length ends, so that a batch is either drawn or not. */
-#define PIXEL_BUDGET 200000u
-#define PIXEL_GRACE  16u
+/* Instructions between questions whether the engine wants to stop. */
+#define PIXEL_BUDGET 100000u
 
 struct pixel_worker *pixel_worker_create(struct soft_raster *r, unsigned worker)
 {
@@ -101,11 +99,9 @@ static void set_slots(struct pixel_worker *w)
 
 static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
 {
-    const struct soft_engine *e = w->r->e;
     struct raster_worker *rw = w->r->worker[w->worker];
-    struct eu_thread *t = e->worker[w->worker].thread;
+    struct eu_thread *t = w->r->e->worker[w->worker].thread;
     enum eu_result result;
-    unsigned grace = PIXEL_GRACE;
 
     set_slots(w);
     pixel_payload(w, k, t);
@@ -118,7 +114,7 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     t->ctx = w;
     do
         result = eu_run(t, PIXEL_BUDGET);
-    while (result == EU_BUDGET && !(vgpu_exec_stop(e->space.x) && !grace--));
+    while (result == EU_BUDGET && !raster_late(w->r));
     rw->unknown += result == EU_FAULT;
 }
 
@@ -130,7 +126,7 @@ static void dispatch(struct pixel_worker *w, const struct pixel_slot *slot, unsi
     while (n) {
         int k = choose_width(ps, n);
 
-        if (k < 0)
+        if (k < 0 || raster_late(w->r))
             return;
         w->width = 8u << k;
         w->slots = GT_MIN(n, w->width / 4);

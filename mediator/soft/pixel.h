@@ -77,7 +77,7 @@ void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);
 
 /* Fills pixels of one layer of the level that is drawn to, all samples of sample_mask, with an element. box is cut to
  * the level. All workers help. */
-void target_fill(struct soft_engine *e, const struct soft_surface *s, struct raster_box box, uint32_t layer,
+void target_fill(struct soft_raster *r, const struct soft_surface *s, struct raster_box box, uint32_t layer,
                  uint16_t sample_mask, const uint8_t element[16]);
 
 /* ---- target_clear.c: a fast clear covers pixels of the surface by blocks; p is the rectangle in its scaled units. */

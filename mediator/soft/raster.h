@@ -16,6 +16,7 @@
 #ifndef GTMUX_SOFT_RASTER_H
 #define GTMUX_SOFT_RASTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -250,7 +251,13 @@ struct soft_raster {
     uint32_t *used;                /* tiles that have primitives */
     struct raster_worker **worker; /* of the pool */
     uint32_t line_counter;         /* line stipple: pixels since the last reset */
+    _Atomic uint64_t deadline; /* ns; when the batch is to be given up after the engine wants to stop; 0: it does not */
 };
+
+/* ---- raster.c */
+/* True when the engine has wanted to stop for so long that what is left of the batch is given up. A batch of any sane
+ * program is finished before, so that it is either drawn or not: draws cannot be repeated. */
+bool raster_late(struct soft_raster *r);
 
 /* ---- raster_state.c */
 /* Derives st from the engine's state. False: nothing can be drawn. */

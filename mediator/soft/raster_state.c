@@ -284,6 +284,9 @@ bool raster_state_derive(struct soft_engine *e, struct raster_state *st, unsigne
     for (unsigned i = 0; i <= st->clip.max_viewport; i++)
         derive_viewport(e, st, i);
     raster_state_samples(e, st, (unsigned)FIELD_GET(ms, 3DSTATE_MULTISAMPLE, NumberOfMultisamples));
+    if (!st->multisample) /* all samples go with the pixel (MSRASTMODE_OFF_PIXEL) */
+        for (unsigned i = 0; i < st->samples; i++)
+            st->sample_x[i] = st->sample_y[i] = (uint8_t)(st->pixel_offset / (RASTER_SUB / 16));
     st->sample_mask = (uint16_t)(FIELD_GET(STATE(s, 3DSTATE_SAMPLE_MASK), 3DSTATE_SAMPLE_MASK, SampleMask) &
                                  ((1u << st->samples) - 1));
     derive_stipple(s, st);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "mediator/soft/mcs.h"
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
 
@@ -246,6 +247,13 @@ static const float (*blended(const struct target_write *w, bool blends, const ui
     return (const float(*)[TARGET_CHANNELS])copy;
 }
 
+static void settle(struct soft_mem *m, const struct target_write *w, uint32_t mask)
+{
+    for (unsigned i = 0; i < TARGET_CHANNELS; i++)
+        if (mask >> i & 1)
+            soft_mcs_settle(m, w->s, w->x[i], w->y[i], w->layer);
+}
+
 void target_write(struct soft_mem *m, const struct target_write *w)
 {
     const struct soft_format *f = w->s->info;
@@ -261,6 +269,8 @@ void target_write(struct soft_mem *m, const struct target_write *w)
     locate(m, w, true, &e);
     if (!e.mask)
         return;
+    if (soft_mcs_used(w->s))
+        settle(m, w, e.mask);
     if (w->blend->write_mask != 0xf)
         channel_mask(f, w->blend->write_mask, mask, &everything);
     if (blends || !everything || logical)
@@ -287,6 +297,8 @@ void target_read(struct soft_mem *m, const struct target_write *w, float out[4][
     if (!drawable(w))
         return;
     locate(m, w, false, &e);
+    if (soft_mcs_used(w->s))
+        settle(m, w, e.mask);
     load(&e, raw);
     soft_format_unpack_row(w->s->info, raw, TARGET_CHANNELS, (uint32_t *)out, TARGET_CHANNELS);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "eu_asm.h"
 #include "mediator/soft/pixel.h"
 #include "pixel_engine.h"
 
@@ -227,6 +228,7 @@ static void samples_are_shaded_once(void **state)
     GIVE(&p, 3DSTATE_SAMPLE_PATTERN, 9, F(3DSTATE_SAMPLE_PATTERN, 2xSample0XOffset), 4,
          F(3DSTATE_SAMPLE_PATTERN, 2xSample0YOffset), 4, F(3DSTATE_SAMPLE_PATTERN, 2xSample1XOffset), 12,
          F(3DSTATE_SAMPLE_PATTERN, 2xSample1YOffset), 12);
+    GIVE(&p, 3DSTATE_RASTER, 5, F(3DSTATE_RASTER, CullMode), 1, F(3DSTATE_RASTER, DXMultisampleRasterizationEnable), 1);
     engine_rect(&p, 10.5f, 10, 20, 20, 0);
     memcpy(dw, engine_heap(ENGINE_SURFACE), sizeof(dw));
     soft_surface_decode(dw, &s);
@@ -236,6 +238,9 @@ static void samples_are_shaded_once(void **state)
     assert_int_not_equal(v, 0);
     assert_int_equal(p.e.count.ps_invocations, 100);
     assert_int_equal(p.e.count.ps_depth, 190);
+    GIVE(&p, 3DSTATE_RASTER, 5, F(3DSTATE_RASTER, CullMode), 1); /* by pixels */
+    engine_rect(&p, 30.5f, 10, 40, 20, 0);
+    assert_int_equal(p.e.count.ps_depth, 190 + 200);
 }
 
 static void hz_op_clears_depth_and_stencil(void **state)
@@ -355,10 +360,25 @@ static void fills_touch_exactly_their_pixels(void **state)
             memset(fixture_ram, 0, sizeof(fixture_ram));
             memset(map, 0, sizeof(map));
             mark(&s, b, samples, map);
-            target_fill(&p.e, &s, box[i / 2], 0, samples, element);
+            target_fill(p.e.raster, &s, box[i / 2], 0, samples, element);
             assert_memory_equal(map, fixture_ram, sizeof(map));
         }
     }
+}
+
+/* A shader that never ends is given up some time after the engine is wanted. */
+static void endless_shaders_end_when_the_engine_is_wanted(void **state)
+{
+    static struct asm_code code;
+
+    (void)state;
+    code.n = 0;
+    asm_flow(&code, EU_OP_WHILE, 16, 0, 0);
+    asm_eot(&code);
+    memcpy(engine_heap(ENGINE_KERNEL), code.inst, code.n * sizeof(code.inst[0]));
+    fixture_exec.stop_after = 1;
+    engine_rect(&p, 0, 0, 100, 100, 0);
+    assert_true(p.e.count.ps_invocations < 100 * 100);
 }
 
 /* Any state at all: nothing but the guest's memory may suffer. */
@@ -431,6 +451,7 @@ int main(void)
         CASE(threads_of_eight_channels_are_whole),
         CASE(fast_clears_fill_the_pixels),
         CASE(fills_touch_exactly_their_pixels),
+        CASE(endless_shaders_end_when_the_engine_is_wanted),
         CASE(random_state_is_survived),
     };
 
