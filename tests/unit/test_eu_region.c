@@ -294,6 +294,7 @@ static void doubles_and_quadwords_compute(void **state)
     asm_alu(&f->code, EU_OP_SHL, 4, asm_vec(71, EU_TYPE_Q), asm_region(20, 0, EU_TYPE_Q, 4, 4, 1),
             asm_imm(EU_TYPE_D, 33));
     asm_mov(&f->code, 4, asm_vec(72, EU_TYPE_DF), asm_imm(EU_TYPE_DF, UINT64_C(0x400921fb54442d18)));
+    asm_mov(&f->code, 4, asm_vec(73, EU_TYPE_Q), asm_imm(EU_TYPE_Q, UINT64_MAX - 1)); /* looks like a source 1 */
     assert_int_equal(fixture_run(f, 0xf), EU_DONE);
     for (unsigned i = 0; i < 4; i++) {
         assert_true(d[i] == a[i] - b[i]);
@@ -302,6 +303,7 @@ static void doubles_and_quadwords_compute(void **state)
         assert_int_equal(e[i], q[i] + 1000);
         assert_int_equal(e[4 + i], (int64_t)((uint64_t)q[i] << 33));
         assert_true(((const double *)e)[8 + i] == 0x1.921fb54442d18p1);
+        assert_int_equal(e[12 + i], -2);
     }
     fixture_free(f);
 }
