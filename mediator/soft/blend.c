@@ -31,7 +31,7 @@ enum clamp_range { CLAMP_UNORM, CLAMP_SNORM, CLAMP_FORMAT };
 #define LANES 16
 
 struct blend_job {
-    const struct target_write *w;
+    float constant[4];
     float src[4][LANES], second[4][LANES];
     float (*dst)[LANES];
 };
@@ -80,10 +80,10 @@ static void factor(const struct blend_job *j, unsigned name, unsigned channel, f
         saturate(j, channel, f);
         break;
     case FACTOR_CONST_COLOR:
-        fill(f, j->w->constant[channel]);
+        fill(f, j->constant[channel]);
         break;
     case FACTOR_CONST_ALPHA:
-        fill(f, j->w->constant[3]);
+        fill(f, j->constant[3]);
         break;
     case FACTOR_SRC1_COLOR:
         memcpy(f, j->second[channel], size);
@@ -123,10 +123,15 @@ static void combine(unsigned function, const float *s, const float *sf, const fl
     }
 }
 
+static float clamp_one(float f, float low)
+{
+    return f > low ? (f < 1 ? f : 1) : low; /* no number: low */
+}
+
 static void clamp(float f[LANES], float low)
 {
     for (unsigned i = 0; i < LANES; i++)
-        f[i] = f[i] > low ? (f[i] < 1 ? f[i] : 1) : low; /* no number: low */
+        f[i] = clamp_one(f[i], low);
 }
 
 /* Sources are clamped to what the target can hold: always for normalised formats, as ColorClampRange says for others.
@@ -162,7 +167,7 @@ static void over(const struct blend_job *j, float out[4][LANES])
 void blend_channels(const struct target_write *w, float dst[4][16], float out[4][16])
 {
     const struct raster_blend *b = w->blend;
-    struct blend_job j = {.w = w, .dst = dst};
+    struct blend_job j = {.dst = dst};
     float sf[LANES], df[LANES], low;
     bool clamps = clamp_low(w, &low);
 
@@ -174,6 +179,7 @@ void blend_channels(const struct target_write *w, float dst[4][16], float out[4]
             clamp(j.src[c], low);
             clamp(j.second[c], low);
         }
+        j.constant[c] = clamps ? clamp_one(w->constant[c], low) : w->constant[c];
     }
     if (plain_over(b)) {
         over(&j, out);

@@ -6,10 +6,8 @@
 
 #include "vgpu/base/bits.h"
 
-/* Instructions between questions whether the engine wants to stop, and how often a thread may be asked for more after
- * that: a shader of normal length ends, so that a batch is either drawn or not. */
-#define PIXEL_BUDGET 200000u
-#define PIXEL_GRACE  16u
+/* Instructions between questions whether the engine wants to stop. */
+#define PIXEL_BUDGET 100000u
 
 struct pixel_worker *pixel_worker_create(struct soft_raster *r, unsigned worker)
 {
@@ -58,25 +56,31 @@ static int choose_width(const struct raster_pixel_state *ps, unsigned slots)
     return ps->kernel[0].kernel ? 0 : -1;
 }
 
+/* Four 16-bit numbers in one (little endian), each n and what odd has for it. */
+static uint64_t four(uint64_t n, uint64_t odd)
+{
+    return n * UINT64_C(0x0001000100010001) + odd;
+}
+
 static void set_slot(struct pixel_worker *w, unsigned i, bool per_sample)
 {
     const struct pixel_slot *s = &w->slot[i];
-    const uint16_t x = s->quad->x, y = s->quad->y, px[4] = {x, (uint16_t)(x + 1), x, (uint16_t)(x + 1)},
-                   py[4] = {y, y, (uint16_t)(y + 1), (uint16_t)(y + 1)};
-    uint32_t lit = 0;
+    const uint64_t px = four(s->quad->x, UINT64_C(0x0001000000010000)),
+                   py = four(s->quad->y, UINT64_C(0x0001000100000000));
+    uint32_t lit = s->quad->lit;
 
-    memcpy(w->px + 4 * i, px, sizeof(px));
-    memcpy(w->py + 4 * i, py, sizeof(py));
+    memcpy(w->px + 4 * i, &px, sizeof(px));
+    memcpy(w->py + 4 * i, &py, sizeof(py));
     if (i >= w->slots)
         return;
-    for (unsigned k = 0; k < 4; k++) {
-        uint16_t cover = s->quad->cover[k] & (per_sample ? 1u << s->sample : 0xffffu);
-
-        w->cover[4 * i + k] = cover;
-        lit |= (uint32_t)(cover != 0) << k;
+    memcpy(w->cover + 4 * i, s->quad->cover, sizeof(s->quad->cover));
+    for (unsigned k = 0; per_sample && k < 4; k++) {
+        w->cover[4 * i + k] &= (uint16_t)(1u << s->sample);
+        lit &= ~((uint32_t)!w->cover[4 * i + k] << k);
     }
     w->lit |= lit << (4 * i);
     w->vector |= (lit ? 0xfu : 0) << (4 * i);
+    w->r->worker[w->worker]->ps_invocations += raster_count4(lit);
 }
 
 /* Slots without work have coordinates like the others. */
@@ -85,22 +89,19 @@ static void set_slots(struct pixel_worker *w)
     bool per_sample = w->r->state.ps.per_sample && w->r->state.samples > 1;
 
     w->lit = w->vector = 0;
-    for (unsigned i = 0; i < w->width / 4; i++) {
-        if (i >= w->slots)
-            w->slot[i] = w->slot[0];
+    for (unsigned i = w->slots; i < PIXEL_SLOTS; i++)
+        w->slot[i] = w->slot[0];
+    for (unsigned i = 0; i < w->width / 4; i++)
         set_slot(w, i, per_sample);
-    }
     w->live = w->lit;
     w->tested = w->r->state.ps.early_depth ? UINT32_MAX : 0;
 }
 
 static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
 {
-    const struct soft_engine *e = w->r->e;
     struct raster_worker *rw = w->r->worker[w->worker];
-    struct eu_thread *t = e->worker[w->worker].thread;
+    struct eu_thread *t = w->r->e->worker[w->worker].thread;
     enum eu_result result;
-    unsigned grace = PIXEL_GRACE;
 
     set_slots(w);
     pixel_payload(w, k, t);
@@ -111,10 +112,9 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     t->cr0[0] = w->r->state.ps.rounding;
     t->host = &pixel_host;
     t->ctx = w;
-    rw->ps_invocations += (unsigned)__builtin_popcount(w->lit);
     do
         result = eu_run(t, PIXEL_BUDGET);
-    while (result == EU_BUDGET && !(vgpu_exec_stop(e->space.x) && !grace--));
+    while (result == EU_BUDGET && !raster_late(w->r));
     rw->unknown += result == EU_FAULT;
 }
 
@@ -126,11 +126,12 @@ static void dispatch(struct pixel_worker *w, const struct pixel_slot *slot, unsi
     while (n) {
         int k = choose_width(ps, n);
 
-        if (k < 0)
+        if (k < 0 || raster_late(w->r))
             return;
         w->width = 8u << k;
         w->slots = GT_MIN(n, w->width / 4);
-        memcpy(w->slot, slot, w->slots * sizeof(*slot));
+        for (unsigned i = 0; i < w->slots; i++)
+            w->slot[i] = slot[i];
         run_thread(w, &ps->kernel[k]);
         slot += w->slots;
         n -= w->slots;
@@ -142,6 +143,26 @@ static bool has_sample(const struct raster_quad *q, unsigned sample)
     return (q->cover[0] | q->cover[1] | q->cover[2] | q->cover[3]) >> sample & 1;
 }
 
+/* The colour is in the constants of the first attribute, the last of each four numbers. */
+static bool run_flat(struct pixel_worker *w, const struct raster_quad *quad, unsigned n)
+{
+    const struct raster_state *st = &w->r->state;
+    const float *setup = w->r->setup[w->prim->setup];
+    float color[4][16];
+    const struct target_write t = {.s = soft_env_surface(&w->env, 0),
+                                   .blend = &st->blend[0],
+                                   .layer = w->prim->layer,
+                                   .color = (const float(*)[16])color};
+
+    for (unsigned c = 0; c < 4; c++)
+        color[c][0] = setup[4 * c + 3];
+    if (w->prim->smooth || !target_flat(w->env.mem, &t, quad, n))
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        w->r->worker[w->worker]->ps_invocations += raster_count4(quad[i].lit);
+    return true;
+}
+
 void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct raster_quad *quad, unsigned n)
 {
     const struct raster_state *st = &w->r->state;
@@ -149,6 +170,9 @@ void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct
     struct pixel_slot slot[PIXEL_SLOTS];
 
     w->prim = p;
+    if (st->ps.flat && run_flat(w, quad, n))
+        return;
+    pixel_payload_begin(w);
     for (unsigned i = 0; i < n; i++) {
         for (unsigned s = 0; s < rate; s++) {
             if (rate > 1 && !has_sample(&quad[i], s))

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
@@ -67,11 +68,28 @@ void soft_raster_destroy(struct soft_raster *r)
     free(r);
 }
 
+/* How long a batch may go on after the engine was wanted. */
+#define RASTER_GRACE_NS UINT64_C(500000000)
+
+bool raster_late(struct soft_raster *r)
+{
+    uint64_t now, none = 0;
+    struct timespec t;
+
+    if (!vgpu_exec_stop(r->e->space.x))
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    now = (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+    atomic_compare_exchange_strong(&r->deadline, &none, now + RASTER_GRACE_NS);
+    return now > atomic_load(&r->deadline);
+}
+
 bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords)
 {
     unsigned workers = soft_pool_workers(r->e->pool);
 
     r->line_counter = 0;
+    atomic_store(&r->deadline, 0);
     for (unsigned i = 0; i < workers; i++)
         soft_mem_begin(&r->e->worker[i].mem, &r->e->space);
     r->active = raster_state_derive(r->e, &r->state, vue_dwords) && vue_dwords >= VUE_CLIP;
@@ -88,7 +106,7 @@ static void run_tile(void *ctx, unsigned worker, uint32_t item)
     uint32_t at = r->used[item];
     int32_t x = (int32_t)(at % RASTER_TILES_SIDE) * RASTER_TILE, y = (int32_t)(at / RASTER_TILES_SIDE) * RASTER_TILE;
 
-    for (uint32_t i = r->tile[at].first; i != RASTER_NONE; i = r->entry[i].next)
+    for (uint32_t i = r->tile[at].first; i != RASTER_NONE && !raster_late(r); i = r->entry[i].next)
         raster_tile_prim(r, worker, &r->prim[r->entry[i].prim], x, y);
     r->tile[at].first = r->tile[at].last = RASTER_NONE;
 }
@@ -107,13 +125,20 @@ static void collect_counts(struct soft_raster *r)
     }
 }
 
+/* Work that is done before other threads are awake. */
+#define RASTER_SMALL 4096u /* pixels */
+
 void soft_raster_flush(struct soft_raster *r)
 {
-    if (r->tiles) {
+    if (r->work > RASTER_SMALL)
         soft_pool_run(r->e->pool, r->tiles, run_tile, r);
+    else
+        for (uint32_t i = 0; i < r->tiles; i++)
+            run_tile(r, 0, i);
+    if (r->tiles)
         collect_counts(r);
-    }
     r->prims = r->setups = r->entries = r->tiles = 0;
+    r->work = 0;
 }
 
 static void add_entry(struct soft_raster *r, uint32_t tile)
@@ -189,6 +214,7 @@ static void commit(struct soft_raster *r, const struct incoming *c, struct raste
         r->setups += r->state.attributes;
     }
     bin(r, p);
+    r->work += (uint64_t)(p->box.x1 - p->box.x0) * (uint64_t)(p->box.y1 - p->box.y0);
     r->prim[r->prims++] = *p;
 }
 
@@ -240,7 +266,7 @@ static void draw_line(struct soft_raster *r, const struct incoming *c, struct ra
             setup_bias(st, st->bias_wireframe, v, 2, &p);
         commit(r, c, &p);
     }
-    r->line_counter += setup_line_pixels(v);
+    r->line_counter = st->lines_apart ? 0 : r->line_counter + setup_line_pixels(v);
 }
 
 /* A polygon in line or point mode: its own edges or corners, each clipped by itself. */

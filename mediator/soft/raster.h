@@ -16,6 +16,7 @@
 #ifndef GTMUX_SOFT_RASTER_H
 #define GTMUX_SOFT_RASTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -92,7 +93,7 @@ struct raster_stencil_face {
 };
 
 struct raster_depth_state {
-    bool test, write, stencil_test, stencil_write;
+    bool test, write, stencil_test, stencil_write, usual; /* usual: see depth_is_usual */
     uint8_t func;
     uint8_t format; /* 3DSTATE_DEPTH_BUFFER.SurfaceFormat */
     struct raster_stencil_face face[2];
@@ -111,7 +112,8 @@ struct raster_kernel {
 enum raster_coverage { COVERAGE_NONE, COVERAGE_NORMAL, COVERAGE_INNER, COVERAGE_DEPTH };
 
 struct raster_pixel_state {
-    bool run; /* pixel shader threads are dispatched */
+    bool run;  /* pixel shader threads are dispatched */
+    bool flat; /* all that the shader does is to write its first attribute's constants to target 0 */
     bool fast_clear;
     bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one, alpha_to_coverage_off;
     bool computes_depth, computes_stencil, per_sample, source_depth, source_w, vector_mask, attributes;
@@ -156,7 +158,7 @@ struct raster_state {
     bool point_width_vertex, point_upper_right;
     bool conservative;
     /* stipple */
-    bool line_stipple, poly_stipple;
+    bool line_stipple, poly_stipple, lines_apart; /* apart: the counter begins again with each line */
     uint16_t line_pattern;
     uint32_t line_repeat;
     uint8_t poly_x, poly_y;
@@ -204,7 +206,14 @@ struct raster_quad {
     uint16_t x, y;
     uint16_t cover[4];  /* samples of each pixel, after the sample mask and what was tested so far */
     uint16_t raster[4]; /* samples that the primitive covers: input coverage, centroid */
+    uint8_t lit;        /* pixels that have some in cover */
 };
+
+/* How many of four bits are set. */
+static inline unsigned raster_count4(unsigned bits)
+{
+    return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1);
+}
 
 /* ---- batch */
 
@@ -236,6 +245,7 @@ struct soft_raster {
     struct raster_state state;
     bool active; /* soft_raster_begin said true */
     unsigned prims, setups, entries, tiles;
+    uint64_t work; /* pixels of their boxes */
     struct raster_prim *prim;
     float (*setup)[16];
     struct raster_entry *entry;
@@ -243,7 +253,13 @@ struct soft_raster {
     uint32_t *used;                /* tiles that have primitives */
     struct raster_worker **worker; /* of the pool */
     uint32_t line_counter;         /* line stipple: pixels since the last reset */
+    _Atomic uint64_t deadline; /* ns; when the batch is to be given up after the engine wants to stop; 0: it does not */
 };
+
+/* ---- raster.c */
+/* True when the engine has wanted to stop for so long that what is left of the batch is given up. A batch of any sane
+ * program is finished before, so that it is either drawn or not: draws cannot be repeated. */
+bool raster_late(struct soft_raster *r);
 
 /* ---- raster_state.c */
 /* Derives st from the engine's state. False: nothing can be drawn. */
@@ -335,6 +351,11 @@ struct depth_input {
  * samples passed. */
 unsigned depth_test_quad(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
                          struct raster_quad *q, const struct depth_input *in);
+/* One sample, no stencil, 32 bits in Y tiles: tested by depth_test_usual, four pixels at once, with the plane's depth.
+ * Also sets q->lit. False: not done, the quad is at an edge. */
+bool depth_is_usual(const struct raster_state *st);
+bool depth_test_usual(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
+                      struct raster_quad *q);
 /* Fills in->z from the primitive's plane. */
 void depth_interpolate(const struct raster_state *st, const struct raster_prim *p, const struct raster_quad *q,
                        struct depth_input *in);

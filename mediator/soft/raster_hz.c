@@ -15,7 +15,7 @@ static void clear(struct soft_raster *r, const struct soft_surface *s, struct ra
     uint8_t element[16] = {0};
 
     memcpy(element, &value, sizeof(value));
-    target_fill(r->e, s, box, 0, r->state.sample_mask, element);
+    target_fill(r, s, box, 0, r->state.sample_mask, element);
 }
 
 #define HZ_GET(name) FIELD_GET(dw, 3DSTATE_WM_HZ_OP, name)
@@ -28,6 +28,7 @@ void soft_raster_hz_op(struct soft_raster *r, const uint32_t *dw)
                              (int32_t)HZ_GET(ClearRectangleXMax), (int32_t)HZ_GET(ClearRectangleYMax)};
 
     r->active = false;
+    atomic_store(&r->deadline, 0);
     raster_state_samples(r->e, st, (unsigned)HZ_GET(NumberOfMultisamples));
     st->sample_mask = (uint16_t)HZ_GET(SampleMask);
     raster_state_buffers(r->e->state, &st->ds, st->samples);

@@ -205,11 +205,16 @@ static void derive_raster(const struct soft_state *s, struct raster_state *st)
     st->conservative = FIELD_GET(dw, 3DSTATE_RASTER, ConservativeRasterizationEnable);
 }
 
+/* 3D_Prim_Topo_Type of genxml. */
+enum { TOPOLOGY_LINELIST = 2, TOPOLOGY_LINELIST_ADJ = 9 };
+
 static void derive_stipple(const struct soft_state *s, struct raster_state *st)
 {
+    unsigned topology = (unsigned)FIELD_GET(STATE(s, 3DSTATE_VF_TOPOLOGY), 3DSTATE_VF_TOPOLOGY, PrimitiveTopologyType);
     const uint32_t *wm = STATE(s, 3DSTATE_WM), *line = STATE(s, 3DSTATE_LINE_STIPPLE);
     const uint32_t *offset = STATE(s, 3DSTATE_POLY_STIPPLE_OFFSET), *poly = STATE(s, 3DSTATE_POLY_STIPPLE_PATTERN);
 
+    st->lines_apart = topology == TOPOLOGY_LINELIST || topology == TOPOLOGY_LINELIST_ADJ;
     st->line_stipple = FIELD_GET(wm, 3DSTATE_WM, LineStippleEnable);
     st->poly_stipple = FIELD_GET(wm, 3DSTATE_WM, PolygonStippleEnable);
     st->point_upper_right = FIELD_GET(wm, 3DSTATE_WM, PointRasterizationRule);
@@ -279,11 +284,15 @@ bool raster_state_derive(struct soft_engine *e, struct raster_state *st, unsigne
     for (unsigned i = 0; i <= st->clip.max_viewport; i++)
         derive_viewport(e, st, i);
     raster_state_samples(e, st, (unsigned)FIELD_GET(ms, 3DSTATE_MULTISAMPLE, NumberOfMultisamples));
+    if (!st->multisample) /* all samples go with the pixel (MSRASTMODE_OFF_PIXEL) */
+        for (unsigned i = 0; i < st->samples; i++)
+            st->sample_x[i] = st->sample_y[i] = (uint8_t)(st->pixel_offset / (RASTER_SUB / 16));
     st->sample_mask = (uint16_t)(FIELD_GET(STATE(s, 3DSTATE_SAMPLE_MASK), 3DSTATE_SAMPLE_MASK, SampleMask) &
                                  ((1u << st->samples) - 1));
     derive_stipple(s, st);
     derive_attributes(s, st);
     raster_state_depth(e, &st->ds, st->samples);
+    st->ds.usual = depth_is_usual(st);
     raster_state_blend(e, st);
     return raster_state_pixel(e, st) && st->drawing.x0 < st->drawing.x1 && st->drawing.y0 < st->drawing.y1;
 }

@@ -110,6 +110,10 @@ void raster_state_depth(const struct soft_engine *e, struct raster_depth_state *
     ds->test = STENCIL_GET(DepthTestEnable) && has_depth;
     ds->write =
         STENCIL_GET(DepthBufferWriteEnable) && has_depth && FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, DepthWriteEnable);
+    if (ds->write && !ds->test) { /* hardware writes without a test: Mesa's blorp clears and uploads depth so */
+        ds->test = true;
+        ds->func = COMPARE_ALWAYS;
+    }
     ds->stencil_test = STENCIL_GET(StencilTestEnable) && has_stencil;
     ds->stencil_write = STENCIL_GET(StencilBufferWriteEnable) && ds->stencil_test &&
                         FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, StencilWriteEnable);

@@ -1,4 +1,6 @@
 /* A primitive in a tile: covered blocks -> quads of pixels, with stipple and early depth. */
+#include <string.h>
+
 #include "mediator/soft/pixel.h"
 #include "mediator/soft/raster.h"
 #include "vgpu/base/bits.h"
@@ -25,9 +27,20 @@ static void apply_stipple(const struct raster_state *st, const struct raster_pri
             q->cover[i] = q->raster[i] = 0;
 }
 
-static bool any_left(const struct raster_quad *q)
+static void set_lit(struct raster_quad *q)
 {
-    return q->cover[0] | q->cover[1] | q->cover[2] | q->cover[3];
+    q->lit =
+        (uint8_t)((q->cover[0] != 0) | (q->cover[1] != 0) << 1 | (q->cover[2] != 0) << 2 | (q->cover[3] != 0) << 3);
+}
+
+static unsigned count_samples(const struct raster_quad *q)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned c = q->cover[i]; c; c &= c - 1)
+            n++;
+    return n;
 }
 
 /* Stipple and early tests; false: nothing of the quad is left. */
@@ -37,22 +50,61 @@ static bool refine(struct soft_raster *r, unsigned worker, const struct raster_p
     struct raster_worker *w = r->worker[worker];
     struct depth_input in;
 
-    if ((p->polygon && st->poly_stipple) || p->stippled)
+    if ((p->polygon && st->poly_stipple) || p->stippled) {
         apply_stipple(st, p, q);
-    if (!any_left(q) || !st->ps.early_depth)
-        return any_left(q);
-    if (st->ds.test || st->ds.write || st->ds.stencil_test) {
+        set_lit(q);
+    }
+    if (!q->lit || !st->ps.early_depth)
+        return q->lit;
+    if (st->ds.usual && depth_test_usual(st, &r->e->worker[worker].mem, p, q)) {
+        w->ps_depth += raster_count4(q->lit);
+        return q->lit;
+    }
+    if (st->ds.test || st->ds.stencil_test) {
         in.computed = false;
         depth_interpolate(st, p, q, &in);
         w->ps_depth += depth_test_quad(st, &r->e->worker[worker].mem, p, q, &in);
-        return any_left(q);
+        set_lit(q);
+        return q->lit;
     }
-    for (unsigned i = 0; i < 4; i++)
-        w->ps_depth += (unsigned)__builtin_popcount(q->cover[i]);
+    w->ps_depth += count_samples(q);
     return true;
 }
 
-/* The quads of a block, one after the other. */
+/* Nothing that refine would do to a quad but count. */
+static bool is_plain(const struct raster_state *st, const struct raster_prim *p)
+{
+    return !(p->polygon && st->poly_stipple) && !p->stippled &&
+           !(st->ps.early_depth && (st->ds.test || st->ds.stencil_test));
+}
+
+/* The quads of a block, one after the other, with one sample a pixel. */
+static void single_quads(struct soft_raster *r, unsigned worker, const struct raster_prim *p, int32_t x, int32_t y,
+                         uint64_t mask)
+{
+    struct raster_worker *w = r->worker[worker];
+    bool plain = is_plain(&r->state, p);
+
+    for (unsigned row = 0; row < RASTER_BLOCK; row += 2) {
+        for (unsigned column = 0; mask >> (8 * row) & 0xffff && column < RASTER_BLOCK; column += 2) {
+            unsigned bits = quad_bits(mask, column, row);
+            struct raster_quad *q = &w->quad[w->quads];
+            const uint16_t cover[4] = {bits & 1, bits >> 1 & 1, bits >> 2 & 1, bits >> 3};
+
+            if (!bits)
+                continue;
+            q->x = (uint16_t)(x + (int32_t)column);
+            q->y = (uint16_t)(y + (int32_t)row);
+            q->lit = (uint8_t)bits;
+            memcpy(q->cover, cover, sizeof(cover));
+            memcpy(q->raster, cover, sizeof(cover));
+            if (plain)
+                w->ps_depth += r->state.ps.early_depth ? raster_count4(bits) : 0;
+            w->quads += plain || refine(r, worker, p, q);
+        }
+    }
+}
+
 static void block_quads(struct soft_raster *r, unsigned worker, const struct raster_prim *p, int32_t x, int32_t y,
                         const uint64_t mask[RASTER_SAMPLES])
 {
@@ -64,7 +116,7 @@ static void block_quads(struct soft_raster *r, unsigned worker, const struct ras
             struct raster_quad *q = &w->quad[w->quads];
             unsigned any = 0;
 
-            *q = (struct raster_quad){(uint16_t)(x + (int32_t)column), (uint16_t)(y + (int32_t)row), {0}, {0}};
+            *q = (struct raster_quad){.x = (uint16_t)(x + (int32_t)column), .y = (uint16_t)(y + (int32_t)row)};
             for (unsigned s = 0; s < st->samples; s++) {
                 unsigned bits = st->sample_mask >> s & 1 ? quad_bits(mask[s], column, row) : 0;
 
@@ -74,8 +126,8 @@ static void block_quads(struct soft_raster *r, unsigned worker, const struct ras
             }
             if (!any)
                 continue;
-            for (unsigned i = 0; i < 4; i++)
-                q->raster[i] = q->cover[i];
+            q->lit = (uint8_t)any;
+            memcpy(q->raster, q->cover, sizeof(q->raster));
             w->quads += refine(r, worker, p, q);
         }
     }
@@ -90,8 +142,12 @@ void raster_tile_prim(struct soft_raster *r, unsigned worker, const struct raste
     w->quads = 0;
     for (int32_t by = b.y0 & -RASTER_BLOCK; by < b.y1; by += RASTER_BLOCK)
         for (int32_t bx = b.x0 & -RASTER_BLOCK; bx < b.x1; bx += RASTER_BLOCK)
-            if (raster_cover_block(&r->state, p, bx, by, mask))
-                block_quads(r, worker, p, bx, by, mask);
+            if (raster_cover_block(&r->state, p, bx, by, mask)) {
+                if (r->state.samples > 1)
+                    block_quads(r, worker, p, bx, by, mask);
+                else if (r->state.sample_mask & 1)
+                    single_quads(r, worker, p, bx, by, mask[0]);
+            }
     if (w->quads && r->state.ps.run)
         pixel_run(w->pixel, p, w->quad, w->quads);
 }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "mediator/soft/half.h"
+#include "mediator/soft/mcs.h"
 #include "mediator/soft/sampler.h"
 #include "vgpu/base/bits.h"
 
@@ -30,14 +31,14 @@ static void resinfo(struct sampler_job *j, unsigned i)
         j->out[2][i] = s->type == SOFT_SURF_CUBE ? s->layers / 6 : s->layers;
 }
 
-/* "Each sample has its own colour": sample n in slice n, 1, 2, 3 or 4 bits each. */
+/* Each sample has its own colour; what has none yet gets it first. */
 static void ld_mcs(struct sampler_job *j, unsigned i)
 {
-    unsigned bits = j->s->samples == 2 ? 1 : j->s->samples == 4 ? 2 : j->s->samples == 8 ? 3 : 4;
-    uint64_t value = 0;
+    uint64_t value = j->s->samples > 1 ? soft_mcs_plain(j->s->samples) : 0;
+    uint32_t x = soft_as_bits(j->u[i]), y = soft_as_bits(j->v[i]), z = j->s->array ? soft_as_bits(j->r[i]) : 0;
 
-    for (unsigned n = 0; n < j->s->samples && j->s->samples > 1; n++)
-        value |= (uint64_t)n << (n * bits);
+    if (soft_mcs_used(j->s) && j->mask >> i & 1 && x < j->s->width_px && y < j->s->height_px && z < j->s->layers)
+        soft_mcs_settle(j->e->mem, j->s, x, y, z);
     j->out[0][i] = (uint32_t)value;
     j->out[1][i] = (uint32_t)(value >> 32);
 }

@@ -114,6 +114,24 @@ bool setup_culled(const struct raster_state *st, bool back)
     return st->cull == CULL_BOTH || st->cull == (back ? CULL_BACK : CULL_FRONT);
 }
 
+/* Every pixel that the triangle touches: edges move out by half a pixel both ways, to the corner that is furthest in.
+ */
+static bool grow(const struct raster_viewport *vp, const int32_t *fx, const int32_t *fy, struct raster_prim *p)
+{
+    int32_t gx[4], gy[4];
+
+    for (unsigned i = 0; i < p->edges; i++) {
+        struct raster_edge *e = &p->edge[i];
+
+        e->c += ((int64_t)(e->a < 0 ? -e->a : e->a) + (e->b < 0 ? -e->b : e->b)) * (RASTER_SUB / 2);
+    }
+    gx[0] = GT_MIN(GT_MIN(fx[0], fx[1]), fx[2]) - RASTER_SUB / 2;
+    gx[1] = GT_MAX(GT_MAX(fx[0], fx[1]), fx[2]) + RASTER_SUB / 2;
+    gy[0] = GT_MIN(GT_MIN(fy[0], fy[1]), fy[2]) - RASTER_SUB / 2;
+    gy[1] = GT_MAX(GT_MAX(fy[0], fy[1]), fy[2]) + RASTER_SUB / 2;
+    return setup_box(vp, gx, gy, 2, &p->box);
+}
+
 bool setup_triangle(const struct raster_state *st, const struct raster_viewport *vp, const struct raster_vertex v[3],
                     struct raster_prim *p)
 {
@@ -122,7 +140,7 @@ bool setup_triangle(const struct raster_state *st, const struct raster_viewport 
     bool ccw = area < 0;
 
     p->back = ccw != st->front_ccw;
-    if (!area || setup_culled(st, p->back) || !setup_box(vp, fx, fy, 3, &p->box))
+    if (!area || setup_culled(st, p->back) || !(setup_box(vp, fx, fy, 3, &p->box) || st->conservative))
         return false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned from = ccw ? (i + 1) % 3 : i, to = ccw ? i : (i + 1) % 3;
@@ -130,6 +148,8 @@ bool setup_triangle(const struct raster_state *st, const struct raster_viewport 
         p->edge[i] = setup_edge(fx[from], fy[from], fx[to], fy[to]);
     }
     p->edges = 3;
+    if (st->conservative && !grow(vp, fx, fy, p))
+        return false;
     p->kind = SOFT_TRIANGLE;
     p->polygon = true;
     common(vp, p);

@@ -5,19 +5,9 @@
  */
 #include <string.h>
 
+#include "mediator/soft/mcs.h"
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
-
-/* sRGB formats have a linear neighbour with the same layout, whose packing keeps the numbers. */
-static void pack_clear(const struct soft_surface *s, uint8_t element[16])
-{
-    struct soft_format f = *s->info;
-
-    f.srgb = false;
-    f.fast = SOFT_FAST_NONE;
-    memset(element, 0, 16);
-    soft_format_pack(&f, s->clear, element);
-}
 
 void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p)
 {
@@ -30,8 +20,8 @@ void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p)
     if (!s || s->type == SOFT_SURF_NULL || s->type == SOFT_SURF_BUFFER || s->info->compression || s->element_bytes > 16)
         return;
     target_clear_scale(s, &sx, &sy);
-    pack_clear(s, element);
-    target_fill(r->e, s,
+    soft_mcs_pack_clear(s, element);
+    target_fill(r, s,
                 (struct raster_box){p->box.x0 * (int32_t)sx, p->box.y0 * (int32_t)sy, p->box.x1 * (int32_t)sx,
                                     p->box.y1 * (int32_t)sy},
                 p->layer, 0xffff, element);

@@ -5,7 +5,7 @@
 #include "vgpu/base/bits.h"
 
 struct fill_job {
-    struct soft_engine *e;
+    struct soft_raster *r;
     const struct soft_surface *s;
     struct raster_box box; /* elements of the tree's level, samples included where they are interleaved */
     uint32_t layer;
@@ -50,28 +50,29 @@ static void fill_tile(const struct fill_job *j, struct soft_mem *m, int32_t x, i
 {
     struct raster_box tile = {x, y, x + j->tile_width, y + j->tile_height}, part = raster_intersect(tile, j->box);
     uint64_t at;
-    uint8_t *p = NULL;
 
     if (part.x0 >= part.x1)
         return;
     if (!memcmp(&part, &tile, sizeof(part))) {
         at = soft_surface_address(j->s, (uint32_t)x, (uint32_t)y, j->layer, j->level, j->sample);
-        p = at % SOFT_PAGE ? NULL : soft_mem_ptr(m, at, true);
+        if (at % SOFT_PAGE == 0) {
+            soft_mem_write(m, at, j->page, SOFT_PAGE);
+            return;
+        }
     }
-    if (p)
-        memcpy(p, j->page, SOFT_PAGE);
-    else
-        fill_rows(j, m, part);
+    fill_rows(j, m, part);
 }
 
 /* A row of tiles, or of 8 rows. */
 static void fill_item(void *ctx, unsigned worker, uint32_t item)
 {
     const struct fill_job *j = ctx;
-    struct soft_mem *m = &j->e->worker[worker].mem;
+    struct soft_mem *m = &j->r->e->worker[worker].mem;
     int32_t height = j->tile_height ? j->tile_height : 8;
     int32_t y = ((j->box.y0 + j->y_shift) / height + (int32_t)item) * height - j->y_shift;
 
+    if (raster_late(j->r))
+        return;
     if (!j->tile_height) {
         fill_rows(j, m, raster_intersect(j->box, (struct raster_box){j->box.x0, y, j->box.x1, y + height}));
         return;
@@ -104,8 +105,9 @@ static void run(struct fill_job *j)
     if (!j->tile_height)
         j->y_shift = 0;
     height = j->tile_height ? j->tile_height : 8;
-    soft_pool_run(j->e->pool, (uint32_t)((j->box.y1 - 1 + j->y_shift) / height - (j->box.y0 + j->y_shift) / height + 1),
-                  fill_item, j);
+    soft_pool_run(j->r->e->pool,
+                  (uint32_t)((j->box.y1 - 1 + j->y_shift) / height - (j->box.y0 + j->y_shift) / height + 1), fill_item,
+                  j);
 }
 
 static bool even(struct raster_box b)
@@ -113,10 +115,10 @@ static bool even(struct raster_box b)
     return !((b.x0 | b.y0 | b.x1 | b.y1) & 1);
 }
 
-void target_fill(struct soft_engine *e, const struct soft_surface *s, struct raster_box box, uint32_t layer,
+void target_fill(struct soft_raster *r, const struct soft_surface *s, struct raster_box box, uint32_t layer,
                  uint16_t sample_mask, const uint8_t element[16])
 {
-    struct fill_job j = {.e = e, .s = s, .layer = layer, .bytes = s->element_bytes};
+    struct fill_job j = {.r = r, .s = s, .layer = layer, .bytes = s->element_bytes};
     uint16_t all = (uint16_t)((1u << s->samples) - 1);
     struct soft_surface flat;
 
@@ -127,8 +129,8 @@ void target_fill(struct soft_engine *e, const struct soft_surface *s, struct ras
         return;
     for (unsigned i = 0; i + j.bytes <= SOFT_PAGE; i += j.bytes)
         memcpy(j.page + i, element, j.bytes);
-    for (unsigned i = 0; i < soft_pool_workers(e->pool); i++)
-        soft_mem_begin(&e->worker[i].mem, &e->space);
+    for (unsigned i = 0; i < soft_pool_workers(r->e->pool); i++)
+        soft_mem_begin(&r->e->worker[i].mem, &r->e->space);
     tile_size(&j);
     if (j.bytes & (j.bytes - 1))
         j.tile_width = j.tile_height = 0;

@@ -22,11 +22,14 @@
 
 static struct pixel_engine p;
 
+/* Processor time for one worker, so that other programs do not matter; for more, the clock on the wall. */
+static clockid_t watch = CLOCK_PROCESS_CPUTIME_ID;
+
 static double now(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(watch, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -117,7 +120,7 @@ static void depth(bool on)
          F(3DSTATE_DEPTH_BUFFER, Height), SIDE - 1, F(3DSTATE_DEPTH_BUFFER, SurfaceBaseAddress),
          FIXTURE_BASE + 2 * BYTES);
     GIVE(&p, 3DSTATE_WM_DEPTH_STENCIL, 4, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestEnable), on,
-         F(3DSTATE_WM_DEPTH_STENCIL, DepthBufferWriteEnable), 1, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestFunction),
+         F(3DSTATE_WM_DEPTH_STENCIL, DepthBufferWriteEnable), on, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestFunction),
          COMPARE_GEQUAL);
 }
 
@@ -158,6 +161,7 @@ int main(void)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     run_all(1);
+    watch = CLOCK_MONOTONIC;
     if (cpus > 1)
         run_all(cpus < 4 ? (unsigned)cpus : 4);
     return 0;

@@ -14,7 +14,7 @@
 static struct soft_surface surface;
 static struct raster_blend b;
 static struct target_write w;
-static const float constant[4] = {0.1f, 0.2f, 0.3f, 0.4f};
+static float constant[4] = {0.1f, 0.2f, 0.3f, 0.4f};
 static float second[4][16], src[4][16], dst[4][16];
 
 static void set(float f[4][16], float red, float green, float blue, float alpha)
@@ -139,6 +139,15 @@ static void normalised_targets_clamp_first(void **state)
     memcpy(out, src, sizeof(out));
     blend_channels(&w, dst, out);
     assert_float_equal(out[1][0], -1, 0);
+    constant[0] = -1.8f; /* constants too */
+    b.src_color = 7;
+    set(src, 0.5f, 0, 0, 0);
+    memcpy(out, src, sizeof(out));
+    blend_channels(&w, dst, out);
+    assert_float_equal(out[0][0], -0.5, 0);
+    constant[0] = 0.1f;
+    b.src_color = 1;
+    set(src, 3, 0, 0, 0);
     surface.info = soft_format_find(SOFT_FORMAT_R32G32B32A32_FLOAT);
     memcpy(out, src, sizeof(out));
     blend_channels(&w, dst, out);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "eu_asm.h"
 #include "mediator/soft/pixel.h"
 #include "pixel_engine.h"
 
@@ -227,6 +228,7 @@ static void samples_are_shaded_once(void **state)
     GIVE(&p, 3DSTATE_SAMPLE_PATTERN, 9, F(3DSTATE_SAMPLE_PATTERN, 2xSample0XOffset), 4,
          F(3DSTATE_SAMPLE_PATTERN, 2xSample0YOffset), 4, F(3DSTATE_SAMPLE_PATTERN, 2xSample1XOffset), 12,
          F(3DSTATE_SAMPLE_PATTERN, 2xSample1YOffset), 12);
+    GIVE(&p, 3DSTATE_RASTER, 5, F(3DSTATE_RASTER, CullMode), 1, F(3DSTATE_RASTER, DXMultisampleRasterizationEnable), 1);
     engine_rect(&p, 10.5f, 10, 20, 20, 0);
     memcpy(dw, engine_heap(ENGINE_SURFACE), sizeof(dw));
     soft_surface_decode(dw, &s);
@@ -236,6 +238,9 @@ static void samples_are_shaded_once(void **state)
     assert_int_not_equal(v, 0);
     assert_int_equal(p.e.count.ps_invocations, 100);
     assert_int_equal(p.e.count.ps_depth, 190);
+    GIVE(&p, 3DSTATE_RASTER, 5, F(3DSTATE_RASTER, CullMode), 1); /* by pixels */
+    engine_rect(&p, 30.5f, 10, 40, 20, 0);
+    assert_int_equal(p.e.count.ps_depth, 190 + 200);
 }
 
 static void hz_op_clears_depth_and_stencil(void **state)
@@ -287,6 +292,57 @@ static void resolves_and_missing_shaders_draw_nothing(void **state)
     engine_rect(&p, 0, 0, 30, 30, 0);
     assert_int_equal(pixel(5, 5), 0);
     assert_int_equal(p.e.count.ps_invocations, 0);
+}
+
+/* Mesa's kernels of 8 channels have two quads; the rest of the header's coordinates is not used. */
+static void threads_of_eight_channels_are_whole(void **state)
+{
+    engine_kernel("fs8-37903bb4bde1"); /* writes registers as they are, alpha 1 */
+    GIVE(&p, 3DSTATE_PS, 12, F(3DSTATE_PS, KernelStartPointer0), ENGINE_KERNEL >> 6,
+         F(3DSTATE_PS, 8PixelDispatchEnable), 1, F(3DSTATE_PS, VectorMaskEnable), 1);
+    (void)state;
+    engine_rect(&p, 1, 0, 12, 3, 0);
+    for (uint32_t y = 0; y < 4; y++)
+        for (uint32_t x = 0; x < 14; x++)
+            assert_int_equal(pixel(x, y) >> 24, x >= 1 && x < 12 && y < 3 ? 0xff : 0);
+    assert_int_equal(p.e.count.ps_invocations, 33);
+}
+
+/* Mesa's kernel for clears is not run, but known; with blending it is run. The pixels are the same. */
+static void clears_are_known_by_their_kernel(void **state)
+{
+    static uint8_t known[32 * SOFT_PAGE];
+    const struct engine_vertex v[3] = {
+        {.position = {101, 55, 0, 1}, .attribute = {0.2f, 0.4f, 0.6f, 0.8f}},
+        {.position = {13, 55, 0, 1}, .attribute = {0.2f, 0.4f, 0.6f, 0.8f}},
+        {.position = {13, 7, 0, 1}, .attribute = {0.2f, 0.4f, 0.6f, 0.8f}},
+    };
+    uint32_t *entry = (uint32_t *)engine_heap(ENGINE_BLEND) + 1;
+
+    (void)state;
+    engine_shader(&p, "fs16-8cde77269f06", 2, 0);
+    GIVE(&p, 3DSTATE_SBE, 6, F(3DSTATE_SBE, NumberOfSFOutputAttributes), 1, F(3DSTATE_SBE, VertexURBEntryReadOffset), 1,
+         F(3DSTATE_SBE, ForceVertexURBEntryReadOffset), 1, F(3DSTATE_SBE, ConstantInterpolationEnable), 1);
+    for (unsigned mode = 0; mode < 4; mode++) {
+        if (mode == W)
+            continue;
+        for (unsigned run = 0; run < 2; run++) {
+            memset(fixture_ram, 0, 32 * SOFT_PAGE);
+            memset(entry, 0, 8);
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, ColorBufferBlendEnable, run); /* one, zero: the same */
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceBlendFactor, 1);
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationBlendFactor, 17);
+            engine_target((struct fixture_surface){SOFT_FORMAT_R8G8B8A8_UNORM, mode, 99, 50, 512, 0, 0});
+            p.e.count.ps_invocations = 0;
+            assert_true(engine_draw(&p, SOFT_RECT, v));
+            assert_int_equal(p.e.count.ps_invocations, 88 * 48);
+            assert_int_equal(pixel(13, 7), 0xcc996633);
+            assert_int_equal(pixel(12, 7), 0);
+            if (run)
+                assert_memory_equal(known, fixture_ram, sizeof(known));
+            memcpy(known, fixture_ram, sizeof(known));
+        }
+    }
 }
 
 /* Fast clear: a 2 x 1 rectangle of blocks of 64 x 32 pixels, with the surface's clear colour. */
@@ -341,10 +397,25 @@ static void fills_touch_exactly_their_pixels(void **state)
             memset(fixture_ram, 0, sizeof(fixture_ram));
             memset(map, 0, sizeof(map));
             mark(&s, b, samples, map);
-            target_fill(&p.e, &s, box[i / 2], 0, samples, element);
+            target_fill(p.e.raster, &s, box[i / 2], 0, samples, element);
             assert_memory_equal(map, fixture_ram, sizeof(map));
         }
     }
+}
+
+/* A shader that never ends is given up some time after the engine is wanted. */
+static void endless_shaders_end_when_the_engine_is_wanted(void **state)
+{
+    static struct asm_code code;
+
+    (void)state;
+    code.n = 0;
+    asm_flow(&code, EU_OP_WHILE, 16, 0, 0);
+    asm_eot(&code);
+    memcpy(engine_heap(ENGINE_KERNEL), code.inst, code.n * sizeof(code.inst[0]));
+    fixture_exec.stop_after = 1;
+    engine_rect(&p, 0, 0, 100, 100, 0);
+    assert_true(p.e.count.ps_invocations < 100 * 100);
 }
 
 /* Any state at all: nothing but the guest's memory may suffer. */
@@ -414,8 +485,11 @@ int main(void)
         CASE(samples_are_shaded_once),
         CASE(hz_op_clears_depth_and_stencil),
         CASE(resolves_and_missing_shaders_draw_nothing),
+        CASE(threads_of_eight_channels_are_whole),
+        CASE(clears_are_known_by_their_kernel),
         CASE(fast_clears_fill_the_pixels),
         CASE(fills_touch_exactly_their_pixels),
+        CASE(endless_shaders_end_when_the_engine_is_wanted),
         CASE(random_state_is_survived),
     };
 

@@ -283,6 +283,23 @@ static void depth_bias_has_units_slope_and_clamp(void **state)
     assert_float_equal(p.z.c, 0.01, 1e-7);
 }
 
+/* Every pixel square that the triangle touches with more than an edge, none that it does not. */
+static void conservative_triangles_touch_pixels(void **state)
+{
+    const struct raster_vertex sliver[3] = {at(10 * 256 + 20, 10 * 256 + 20), at(13 * 256 + 30, 10 * 256 + 40),
+                                            at(10 * 256 + 30, 10 * 256 + 60)};
+    uint8_t got[SIDE][SIDE] = {0};
+
+    (void)state;
+    draw(sliver, false, got, 0);
+    assert_int_equal(got[10][10] + got[10][11] + got[10][12] + got[10][13], 0);
+    st.conservative = true;
+    draw(sliver, false, got, 0);
+    for (int32_t x = 10; x <= 13; x++)
+        assert_int_equal(got[10][x], 1);
+    assert_int_equal(got[9][10] + got[11][10] + got[10][9] + got[10][15], 0);
+}
+
 static unsigned line_pixels(struct raster_vertex a, struct raster_vertex b, uint8_t out[SIDE][SIDE])
 {
     const struct raster_vertex v[2] = {a, b};
@@ -454,6 +471,7 @@ int main(void)
         CASE(samples_are_tested_apart),
         CASE(planes_go_through_the_corners),
         CASE(depth_bias_has_units_slope_and_clamp),
+        CASE(conservative_triangles_touch_pixels),
         CASE(lines_leave_their_last_pixel_out),
         CASE(every_column_of_a_flat_line_has_one_pixel),
         CASE(points_are_squares_of_their_width),

@@ -229,6 +229,35 @@ static void each_sample_has_its_slice(void **state)
     assert_int_equal(v, 0);
 }
 
+/* A new surface of iris: memory is anything, the MCS is all ones: every sample has the clear colour until it is
+ * written. */
+static void new_multisampled_surfaces_are_clear(void **state)
+{
+    uint32_t v;
+
+    (void)state;
+    memset(fixture_ram, 0xaa, sizeof(fixture_ram));
+    memset(fixture_ram + 32 * SOFT_PAGE, 0xff, 4 * SOFT_PAGE);
+    s = fixture_surface((struct fixture_surface){SOFT_FORMAT_R8G8B8A8_UNORM, Y, 64, 32, 256, 2, 0});
+    s.aux = 1;
+    s.aux_address = FIXTURE_BASE + 32 * SOFT_PAGE;
+    s.aux_pitch_tiles = 1;
+    w.sample = 2;
+    target_write(&fixture_mem, &w);
+    read(8, 6, 2, &v);
+    assert_int_equal(v, want(0));
+    read(8, 6, 1, &v);
+    assert_int_equal(v, 0);
+    read(20, 6, 1, &v);
+    assert_int_equal(v, 0xaaaaaaaa); /* not looked at */
+    assert_int_equal(fixture_ram[32 * SOFT_PAGE + 6 * 16 + 8], 0xe4);
+    assert_int_equal(fixture_ram[32 * SOFT_PAGE + 6 * 16 + 7], 0xff);
+    w.sample = 1;
+    target_write(&fixture_mem, &w);
+    read(8, 6, 2, &v);
+    assert_int_equal(v, want(0));
+}
+
 static void reads_give_back_what_was_written(void **state)
 {
     float out[4][16];
@@ -301,6 +330,7 @@ int main(void)
         CASE(logic_operations_work_on_bits),
         CASE(alpha_can_be_one),
         CASE(each_sample_has_its_slice),
+        CASE(new_multisampled_surfaces_are_clear),
         CASE(reads_give_back_what_was_written),
         CASE(hostile_places_are_survived),
         CASE(clear_rectangles_are_scaled_by_blocks),
