@@ -34,7 +34,7 @@ bool compute_media_thread(struct media *md, uint32_t x, uint32_t y)
     struct eu_thread *t = e->worker[0].thread;
 
     cw->d.slices = 0;
-    soft_dispatch_thread(&cw->d, t, md->k.kernel, UINT32_MAX, &md->k.header);
+    soft_dispatch_thread(&cw->d, t, 0, md->k.kernel, UINT32_MAX, &md->k.header);
     t->cr0[0] |= md->k.control;
     soft_grf(t, 0)[1] = (y & 0x1ff) << 16 | (x & 0x1ff);
     unsigned reg = compute_constants(&md->k, cw->d.env.mem, t, 1, 0, md->k.per_thread_regs);

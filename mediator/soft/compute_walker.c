@@ -76,7 +76,7 @@ static void prepare_thread(const struct walk *w, struct compute_worker *cw, stru
     uint64_t own = ((uint64_t)k->cross_regs + (uint64_t)i * k->per_thread_regs) * EU_REG_BYTES;
     uint32_t *r0 = soft_grf(t, 0);
 
-    soft_dispatch_thread(&cw->d, t, k->kernel, thread_mask(w, i), &k->header);
+    soft_dispatch_thread(&cw->d, t, w->together ? i : 0, k->kernel, thread_mask(w, i), &k->header);
     t->cr0[0] |= k->control;
     r0[1] = w->first[0] + (uint32_t)(group % w->count[0]);
     r0[6] = w->first[1] + (uint32_t)(group / w->count[0] % w->count[1]);
@@ -195,19 +195,11 @@ static void take_indirect_data(struct walk *w, const uint32_t *dw)
     w->k.constant_bytes = bytes;
 }
 
-static bool predicated_off(const struct soft_compute *c, const uint32_t *dw)
-{
-    return FIELD_GET(dw, GPGPU_WALKER, PredicateEnable) &&
-           !(vgpu_exec_reg_read(c->e->space.x, reg_off(R_MI_PREDICATE_RESULT, VGPU_RCS, 0)) & 1);
-}
-
 bool compute_walk(struct soft_compute *c, const uint32_t *dw, unsigned ndw)
 {
     struct walk w = {.c = c};
     uint32_t step[SOFT_PROGRESS_DWORDS];
 
-    if (predicated_off(c, dw))
-        return true;
     read_dimensions(&w, dw);
     read_masks(&w, dw);
     if (!w.groups || !compute_kernel_read(c, (unsigned)FIELD_GET(dw, GPGPU_WALKER, InterfaceDescriptorOffset), &w.k))

@@ -98,8 +98,8 @@ void soft_dispatch_begin(struct soft_dispatch *d, const struct soft_engine *e, u
     d->env.scratch = d->scratch_base + (uint64_t)first * d->env.scratch_bytes;
 }
 
-void soft_dispatch_thread(struct soft_dispatch *d, struct eu_thread *t, const struct eu_kernel *k, uint32_t mask,
-                          const struct soft_header *h)
+void soft_dispatch_thread(struct soft_dispatch *d, struct eu_thread *t, unsigned i, const struct eu_kernel *k,
+                          uint32_t mask, const struct soft_header *h)
 {
     uint32_t *r0 = soft_grf(t, 0);
 
@@ -109,7 +109,7 @@ void soft_dispatch_thread(struct soft_dispatch *d, struct eu_thread *t, const st
     memset(r0, 0, EU_REG_BYTES);
     r0[3] = (h->samplers & ~0x1fu) | (h->scratch_size & 0xf);
     r0[4] = h->binding_table;
-    r0[5] = h->scratch & ~0x3ffu;
+    r0[5] = (h->scratch + (d->scratch_first + i) * d->env.scratch_bytes) & ~0x3ffu; /* this thread's own */
 }
 
 /* False: it is time to give up. */

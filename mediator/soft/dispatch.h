@@ -44,9 +44,10 @@ extern const struct eu_host soft_dispatch_host;
 /* Bases, tables and scratch for a stage's threads; `first` is the number of the worker's first thread. */
 void soft_dispatch_begin(struct soft_dispatch *d, const struct soft_engine *e, unsigned worker,
                          const struct soft_header *h, unsigned first);
-/* Makes t ready: header dwords 3 to 5 as all stages have them, the rest of r0 zero. */
-void soft_dispatch_thread(struct soft_dispatch *d, struct eu_thread *t, const struct eu_kernel *k, uint32_t mask,
-                          const struct soft_header *h);
+/* Makes t ready, the i-th of the worker's threads: header dwords 3 to 5 as all stages have them, the rest of r0 zero.
+ */
+void soft_dispatch_thread(struct soft_dispatch *d, struct eu_thread *t, unsigned i, const struct eu_kernel *k,
+                          uint32_t mask, const struct soft_header *h);
 /* Runs a thread to its end. False: it was given up because the engine shall stop and the thread did not end soon. */
 bool soft_dispatch_run(struct soft_dispatch *d, struct eu_thread *t);
 /* The same for a group. Threads that wait for one that never comes are given up, as after a hang (true). */

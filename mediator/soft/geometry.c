@@ -179,8 +179,6 @@ bool soft_geometry_draw(struct soft_geometry *g, const uint32_t *dw)
 {
     uint32_t step[SOFT_PROGRESS_DWORDS];
 
-    if (FIELD_GET(dw, 3DPRIMITIVE, PredicateEnable) && !(prim_register(g, R_MI_PREDICATE_RESULT) & 1))
-        return true;
     if (!begin_draw(g, dw))
         return true;
     atomic_store_explicit(&g->stopped, false, memory_order_relaxed);

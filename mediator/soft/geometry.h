@@ -141,7 +141,7 @@ void geo_run(struct soft_geometry *g, const struct geo_stage *st, uint32_t n,
  * them. */
 struct eu_thread *geo_thread(struct soft_geometry *g, const struct geo_stage *st, unsigned worker, uint32_t mask);
 void geo_thread_start(struct soft_geometry *g, const struct geo_stage *st, unsigned worker, struct eu_thread *t,
-                      uint32_t mask);
+                      unsigned i, uint32_t mask);
 unsigned geo_push(const struct geo_stage *st, struct eu_thread *t);
 void geo_execute(struct soft_geometry *g, unsigned worker, struct eu_thread *t);
 static inline uint32_t geo_handle(const struct geo_region *r, uint32_t entry)

@@ -154,16 +154,18 @@ static void put_vertices(struct soft_geometry *g, struct eu_thread *th, unsigned
     }
 }
 
-static unsigned put_handles(const struct geo_gs *t, struct eu_thread *th, unsigned reg, uint64_t item, unsigned lanes)
+/* A register for each vertex; or, as all instances have the same vertices, a dword for each. */
+static void put_handles(const struct geo_gs *t, struct eu_thread *th, unsigned reg, uint64_t item, unsigned lanes)
 {
-    for (unsigned v = 0; v < t->inputs; v++)
+    for (unsigned v = 0; v < t->inputs && t->instances > 1; v++)
+        soft_grf(th, reg)[v] = geo_handle(t->prims->region, input_vertex(t, (uint32_t)(item / t->instances), v));
+    for (unsigned v = 0; v < t->inputs && t->instances == 1; v++)
         for (unsigned lane = 0; lane < lanes; lane++)
-            soft_grf(th, reg + v)[lane] =
-                geo_handle(t->prims->region, input_vertex(t, (uint32_t)((item + lane) / t->instances), v));
-    return reg + t->inputs;
+            soft_grf(th, reg + v)[lane] = geo_handle(t->prims->region, input_vertex(t, (uint32_t)(item + lane), v));
 }
 
-/* Payload: header, output handles with instance numbers, PrimitiveID, input handles, constants, input vertices. */
+/* Payload: header, output handles with instance numbers, PrimitiveID, input handles, constants, input vertices. Mesa
+ * brw_fs_thread_payload.cpp, brw_fs_nir.cpp (emit_gs_input_load). */
 static void shade(struct soft_geometry *g, unsigned worker, uint32_t first, unsigned lanes)
 {
     struct geo_gs *t = g->gs;
@@ -187,13 +189,29 @@ static void shade(struct soft_geometry *g, unsigned worker, uint32_t first, unsi
     geo_execute(g, worker, th);
 }
 
+/* Threads of a primitive: its instances go together, eight primitives without instances do. */
+static unsigned threads_of(const struct geo_gs *t)
+{
+    return (t->instances + GEO_LANES - 1) / GEO_LANES;
+}
+
 static void gs_item(void *ctx, unsigned worker, uint32_t item)
 {
     struct soft_geometry *g = ctx;
-    uint32_t first = item * GEO_LANES;
+    const struct geo_gs *t = g->gs;
+    uint32_t first = item * GEO_LANES, end = t->n;
 
+    if (t->instances > 1) {
+        first = item / threads_of(t) * t->instances + item % threads_of(t) * GEO_LANES;
+        end = (item / threads_of(t) + 1) * t->instances;
+    }
     if (!atomic_load_explicit(&g->stopped, memory_order_relaxed))
-        shade(g, worker, first, GT_MIN(g->gs->n - first, GEO_LANES));
+        shade(g, worker, first, GT_MIN(end - first, GEO_LANES));
+}
+
+static uint32_t threads_of_chunk(const struct geo_gs *t)
+{
+    return t->instances > 1 ? t->n / t->instances * threads_of(t) : (t->n + GEO_LANES - 1) / GEO_LANES;
 }
 
 /* ---- output */
@@ -248,7 +266,7 @@ static void run_chunk(struct soft_geometry *g)
 {
     struct geo_gs *t = g->gs;
 
-    geo_run(g, &t->stage, (t->n + GEO_LANES - 1) / GEO_LANES, gs_item, g);
+    geo_run(g, &t->stage, threads_of_chunk(t), gs_item, g);
     if (atomic_load_explicit(&g->stopped, memory_order_relaxed))
         return;
     if (t->stage.statistics)
@@ -278,7 +296,7 @@ void geo_gs_run(struct soft_geometry *g, const struct geo_prims *prims)
     t->prims = prims;
     t->inputs = inputs_of(t, &prims->topo);
     for (t->first = 0; t->first < items && !atomic_load_explicit(&g->stopped, memory_order_relaxed); t->first += t->n) {
-        t->n = (uint32_t)GT_MIN(items - t->first, (uint64_t)t->region.entries);
+        t->n = (uint32_t)GT_MIN(items - t->first, (uint64_t)t->region.entries / t->instances * t->instances);
         run_chunk(g);
     }
 }

@@ -54,14 +54,14 @@ struct eu_thread *geo_thread(struct soft_geometry *g, const struct geo_stage *st
 {
     struct eu_thread *t = g->e->worker[worker].thread;
 
-    geo_thread_start(g, st, worker, t, mask);
+    geo_thread_start(g, st, worker, t, 0, mask);
     return t;
 }
 
 void geo_thread_start(struct soft_geometry *g, const struct geo_stage *st, unsigned worker, struct eu_thread *t,
-                      uint32_t mask)
+                      unsigned i, uint32_t mask)
 {
-    soft_dispatch_thread(&g->worker[worker].d, t, st->kernel, mask, &st->header);
+    soft_dispatch_thread(&g->worker[worker].d, t, i, st->kernel, mask, &st->header);
     t->cr0[0] |= st->control;
 }
 

@@ -175,7 +175,7 @@ static void prepare_single(struct soft_geometry *g, unsigned worker, struct eu_t
     struct geo_tess *t = g->tess;
     uint32_t *r0, *handles;
 
-    geo_thread_start(g, &t->hs, worker, th, 0xff);
+    geo_thread_start(g, &t->hs, worker, th, instance, 0xff);
     r0 = soft_grf(th, 0);
     r0[0] = geo_handle(&t->hs_region, patch);
     r0[1] = t->patches->info[t->first + patch].id;
@@ -208,7 +208,7 @@ static void prepare_eight(struct soft_geometry *g, unsigned worker, struct eu_th
     struct geo_tess *t = g->tess;
     unsigned reg = 1;
 
-    geo_thread_start(g, &t->hs, worker, th, (1u << lanes) - 1);
+    geo_thread_start(g, &t->hs, worker, th, instance, (1u << lanes) - 1);
     soft_grf(th, 0)[2] = instance << HS_INSTANCE_SHIFT;
     for (unsigned lane = 0; lane < GEO_LANES; lane++)
         soft_grf(th, reg)[lane] = geo_handle(&t->hs_region, first + GT_MIN(lane, lanes - 1));

@@ -1,5 +1,7 @@
-/* Kernels that Mesa's compiler made, from their dispatch to what they leave in memory and in vertices: the execution
- * units, the data port and the dispatchers together. Kernels are in tests/corpus/kernels. */
+/*
+ * Kernels that Mesa's compiler made, from their dispatch to what they leave in memory and in vertices: the execution
+ * units, the data port and the dispatchers together. Kernels are in tests/corpus/kernels.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -322,6 +324,69 @@ static void a_geometry_shader_makes_triangles_of_points(void **state)
     }
 }
 
+static void set_tessellation(void)
+{
+    uint32_t *dw = front_command(&f, C_3DSTATE_HS, 9);
+
+    SET(dw, 3DSTATE_HS, Enable, 1);
+    SET(dw, 3DSTATE_HS, IncludeVertexHandles, 1);
+    SET(dw, 3DSTATE_HS, DispatchGRFStartRegisterForURBData, 5);
+    SET(dw, 3DSTATE_HS, MaximumNumberOfThreads, 335);
+    front_set(&f, C_3DSTATE_HS, 9);
+    dw = front_command(&f, C_3DSTATE_TE, 4);
+    SET(dw, 3DSTATE_TE, TEEnable, 1);
+    SET(dw, 3DSTATE_TE, TEDomain, 1);
+    SET(dw, 3DSTATE_TE, OutputTopology, 2);
+    SET(dw, 3DSTATE_TE, MaximumTessellationFactorOdd, 0x427c0000);    /* 63 */
+    SET(dw, 3DSTATE_TE, MaximumTessellationFactorNotOdd, 0x42800000); /* 64 */
+    front_set(&f, C_3DSTATE_TE, 4);
+    dw = front_command(&f, C_3DSTATE_DS, 11);
+    SET(dw, 3DSTATE_DS, Enable, 1);
+    SET(dw, 3DSTATE_DS, KernelStartPointer, 0x400 >> 6);
+    SET(dw, 3DSTATE_DS, DispatchGRFStartRegisterForURBData, 5);
+    SET(dw, 3DSTATE_DS, PatchURBEntryReadLength, 3);
+    SET(dw, 3DSTATE_DS, ComputeWCoordinateEnable, 1);
+    SET(dw, 3DSTATE_DS, MaximumNumberOfThreads, 335);
+    front_set(&f, C_3DSTATE_DS, 11);
+    dw = front_command(&f, C_3DSTATE_URB_HS, 2);
+    SET(dw, 3DSTATE_URB_HS, HSURBEntryAllocationSize, 1);
+    front_set(&f, C_3DSTATE_URB_HS, 2);
+}
+
+static double area_of(const float v[3][8])
+{
+    return ((double)(v[1][0] - v[0][0]) * (double)(v[2][1] - v[0][1]) -
+            (double)(v[2][0] - v[0][0]) * (double)(v[1][1] - v[0][1])) /
+           2;
+}
+
+/* Outer factors 3, 4, 5 and an inner one of 3: a triangle inside, and three strips around it. */
+static void triangles_are_tessellated(void **state)
+{
+    static const struct front_element el[] = {{0, 0x085, 0, {2, 2, 2, 2}}, {0, 0x085, 0, {1, 1, 2, 3}}};
+    static const float corners[3][2] = {{0, 0}, {4, 0}, {0, 2}};
+    double sum = 0;
+
+    (void)state;
+    load_kernel("hs-3ad868ff402d", KERNEL);
+    load_kernel("ds-7370a54eb956", KERNEL + 0x400);
+    set_tessellation();
+    set_draw_state(TOPO_PATCHLIST_1 + 2, el, 2, 1);
+    for (unsigned i = 0; i < 9; i++) {
+        float *v = (float *)front_at(&f, VERTICES) + 4 * i;
+
+        v[0] = corners[i % 3][0];
+        v[1] = corners[i % 3][1];
+    }
+    draw(9);
+    assert_int_equal(nprims, 3 * (1 + 3 + 1 + 4 + 1 + 5 + 1));
+    for (unsigned i = 0; i < nprims; i++) {
+        assert_true(area_of(position[i]) > 0);
+        sum += area_of(position[i]);
+    }
+    assert_true(sum > 3 * 4 - 1e-4 && sum < 3 * 4 + 1e-4);
+}
+
 int main(void)
 {
 #define ONE(name)  cmocka_unit_test_setup_teardown(name, open_one, close_all)
@@ -334,6 +399,8 @@ int main(void)
         ONE(a_vertex_shader_places_vertices),
         FOUR(a_vertex_shader_places_vertices),
         ONE(a_geometry_shader_makes_triangles_of_points),
+        ONE(triangles_are_tessellated),
+        FOUR(triangles_are_tessellated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

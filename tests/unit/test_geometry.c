@@ -172,7 +172,7 @@ static void instances_have_their_numbers(void **state)
     assert_int_equal(f.e.count.vs_invocations, 9);
 }
 
-static void indirect_parameters_and_predicates(void **state)
+static void indirect_parameters_come_from_registers(void **state)
 {
     static const struct {
         enum reg_id reg;
@@ -186,12 +186,6 @@ static void indirect_parameters_and_predicates(void **state)
     SET(f.dw, 3DPRIMITIVE, IndirectParameterEnable, 1);
     assert_true(draw_command());
     assert_string_equal(drawn_text(), "2 3 4, 2 3 4");
-    SET(f.dw, 3DPRIMITIVE, PredicateEnable, 1);
-    assert_true(draw_command());
-    assert_int_equal(ndrawn, 2);
-    vgpu_exec_reg_write(&f.rig.x, reg_off(R_MI_PREDICATE_RESULT, VGPU_RCS, 0), 1);
-    assert_true(draw_command());
-    assert_int_equal(ndrawn, 4);
 }
 
 /* ---- constants */
@@ -395,7 +389,7 @@ int main(void)
         ONE(the_provoking_vertex_is_the_states),
         ONE(edge_flags_hide_edges),
         ONE(instances_have_their_numbers),
-        ONE(indirect_parameters_and_predicates),
+        ONE(indirect_parameters_come_from_registers),
         ONE(constants_come_from_four_buffers_and_before_vertices),
         ONE(constant_buffer_0_is_an_offset_unless_a_register_says_otherwise),
         ONE(large_draws_are_whole_for_any_number_of_workers),

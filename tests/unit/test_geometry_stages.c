@@ -140,12 +140,13 @@ static void odd_triangles_come_in_the_order_asked_for(void **state)
     assert_string_equal(drawn_text(), "0 1 2, 1 3 2, 0 1 2, 2 1 3");
 }
 
-/* Pulls x through the input handles, emits lines with cuts: 0-1, cut, 2-3-4. The vertex count is written. */
+/* Pulls x through the input handle, emits lines with cuts: 0-1, cut, 2-3-4. The vertex count is written. */
 static enum eu_result gs_lines(struct eu_thread *t)
 {
     float x[8];
 
-    memmove(double_reg(t, 100), double_reg(t, 3), 32); /* handle of the first vertex: r2 has PrimitiveID */
+    for (unsigned lane = 0; lane < 8; lane++) /* instances share the input: its first vertex; r2 has PrimitiveID */
+        double_reg(t, 100)[lane] = double_reg(t, 3)[0];
     assert_int_equal(double_send(t, EU_SFID_URB, URB_READ(1u), 100, 1, 70, 4), EU_DONE);
     for (unsigned v = 0; v < 5; v++) {
         for (unsigned lane = 0; lane < 8; lane++) {
