@@ -329,7 +329,7 @@ static void clears_are_known_by_their_kernel(void **state)
         for (unsigned run = 0; run < 2; run++) {
             memset(fixture_ram, 0, 32 * SOFT_PAGE);
             memset(entry, 0, 8);
-            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, ColorBufferBlendEnable, run); /* one, zero: the same */
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, ColorBufferBlendEnable, run); /* one, zero, clamped: the same */
             FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceBlendFactor, 1);
             FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationBlendFactor, 17);
             engine_target((struct fixture_surface){SOFT_FORMAT_R8G8B8A8_UNORM, mode, 99, 50, 512, 0, 0});
