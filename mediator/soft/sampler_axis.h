@@ -156,8 +156,9 @@ SAMPLER_INLINE void axis_body(const float *coordinate, const uint32_t *size, con
     case ADDRESS_MIRROR_ONCE:
         axis_mode(coordinate, size, offset, lanes, ADDRESS_MIRROR_ONCE, linear, unnormalized, a);
         break;
-    case ADDRESS_HALF_BORDER:
-        axis_mode(coordinate, size, offset, lanes, ADDRESS_HALF_BORDER, linear, unnormalized, a);
+    case ADDRESS_HALF_BORDER: /* half of the border counts in linear filters only (GL_CLAMP) */
+        axis_mode(coordinate, size, offset, lanes, linear ? ADDRESS_HALF_BORDER : ADDRESS_CLAMP, linear, unnormalized,
+                  a);
         break;
     case ADDRESS_CUBE:
         axis_mode(coordinate, size, offset, lanes, ADDRESS_CUBE, linear, unnormalized, a);

@@ -73,8 +73,8 @@ static void kernels_of_drivers_are_known(void **state)
 
 static void compacted_instructions_have_a_native_form(void **state)
 {
-    /* add(8) g21<1>F g29<8,8,1>F g13<8,8,1>F, put together by hand: control 11 (align1, 1Q, 8), data types 18 (all GRF, F),
-     * subregisters 0, regions 13 (<8;8,1>) */
+    /* add(8) g21<1>F g29<8,8,1>F g13<8,8,1>F, put together by hand: control 11 (align1, 1Q, 8), data types 18 (all GRF,
+     * F), subregisters 0, regions 13 (<8;8,1>) */
     uint64_t c = EU_OP_ADD | 11u << 8 | 18u << 13 | UINT64_C(1) << 29 | UINT64_C(13) << 35 | UINT64_C(21) << 40 |
                  UINT64_C(29) << 48 | UINT64_C(13) << 56;
     struct eu_bits b;

@@ -1,4 +1,5 @@
 /* Regions, types and registers of the execution units. */
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -293,6 +294,7 @@ static void doubles_and_quadwords_compute(void **state)
     asm_alu(&f->code, EU_OP_SHL, 4, asm_vec(71, EU_TYPE_Q), asm_region(20, 0, EU_TYPE_Q, 4, 4, 1),
             asm_imm(EU_TYPE_D, 33));
     asm_mov(&f->code, 4, asm_vec(72, EU_TYPE_DF), asm_imm(EU_TYPE_DF, UINT64_C(0x400921fb54442d18)));
+    asm_mov(&f->code, 4, asm_vec(73, EU_TYPE_Q), asm_imm(EU_TYPE_Q, UINT64_MAX - 1)); /* looks like a source 1 */
     assert_int_equal(fixture_run(f, 0xf), EU_DONE);
     for (unsigned i = 0; i < 4; i++) {
         assert_true(d[i] == a[i] - b[i]);
@@ -301,6 +303,7 @@ static void doubles_and_quadwords_compute(void **state)
         assert_int_equal(e[i], q[i] + 1000);
         assert_int_equal(e[4 + i], (int64_t)((uint64_t)q[i] << 33));
         assert_true(((const double *)e)[8 + i] == 0x1.921fb54442d18p1);
+        assert_int_equal(e[12 + i], -2);
     }
     fixture_free(f);
 }
@@ -506,6 +509,54 @@ static void rounding_and_denormals_follow_cr0(void **state)
     fixture_free(f);
 }
 
+static void alt_mode_is_finite(void **state)
+{
+    struct fixture *f = fixture_new();
+    float *a = fixture_reg(f, 10), *d = fixture_reg(f, 60);
+
+    (void)state;
+    a[0] = 0;
+    a[1] = INFINITY;
+    a[2] = -INFINITY;
+    a[3] = 3;
+    EU_PUT(asm_alu(&f->code, EU_OP_MATH, 8, asm_vec(60, EU_TYPE_F), asm_vec(10, EU_TYPE_F), asm_null(EU_TYPE_F)),
+           COND_MODIFIER, EU_MATH_RSQ);
+    asm_alu(&f->code, EU_OP_MUL, 8, asm_vec(61, EU_TYPE_F), asm_vec(10, EU_TYPE_F), asm_scalar(10, 0, EU_TYPE_F));
+    asm_three(&f->code, EU_OP_MAD, 8, asm_vec(62, EU_TYPE_F), asm_scalar(10, 12, EU_TYPE_F), asm_vec(10, EU_TYPE_F),
+              asm_scalar(10, 0, EU_TYPE_F));
+    asm_alu(&f->code, EU_OP_ADD, 8, asm_vec(63, EU_TYPE_F), asm_vec(10, EU_TYPE_F), asm_vec(10, EU_TYPE_F));
+    asm_eot(&f->code);
+    fixture_start(f, 0xff);
+    f->t.cr0[0] = EU_CR0_ALT;
+    assert_int_equal(eu_run(&f->t, 100), EU_DONE);
+    assert_true(d[0] == FLT_MAX && fabsf(d[3] - 0.57735f) < 1e-5f);
+    assert_true(d[8] == 0 && d[9] == 0 && d[10] == 0 && d[11] == 0);
+    assert_true(d[16] == 3 && d[17] == 3 && d[18] == 3);
+    assert_true(d[25] == FLT_MAX && d[26] == -FLT_MAX && d[27] == 6);
+    fixture_free(f);
+}
+
+static void doubles_have_their_own_denormals(void **state)
+{
+    struct fixture *f = fixture_new();
+    double *a = fixture_reg(f, 10), *d = fixture_reg(f, 60);
+
+    (void)state;
+    a[0] = 0x1p-1020;
+    a[8] = 0x1p-10;
+    for (unsigned keep = 0; keep < 2; keep++) {
+        asm_alu(&f->code, EU_OP_MUL, 4, asm_vec(60, EU_TYPE_DF), asm_region(10, 0, EU_TYPE_DF, 4, 4, 1),
+                asm_scalar(12, 0, EU_TYPE_DF));
+        asm_eot(&f->code);
+        fixture_start(f, 1);
+        f->t.cr0[0] = keep ? EU_CR0_DENORM_DOUBLE : EU_CR0_DENORM_SINGLE;
+        assert_int_equal(eu_run(&f->t, 100), EU_DONE);
+        f->code.n = 0;
+        assert_true(d[0] == (keep ? 0x1p-1030 : 0));
+    }
+    fixture_free(f);
+}
+
 static void moves_keep_every_bit(void **state)
 {
     const uint32_t in[8] = {1, 0x7f800001, 0xffc12345, 0x007fffff, 0x80000001, 0x7fffffff, 0, 0x12345678};
@@ -544,6 +595,8 @@ int main(void)
         cmocka_unit_test(conditions_look_at_the_result),
         cmocka_unit_test(architecture_registers_are_readable),
         cmocka_unit_test(rounding_and_denormals_follow_cr0),
+        cmocka_unit_test(alt_mode_is_finite),
+        cmocka_unit_test(doubles_have_their_own_denormals),
         cmocka_unit_test(moves_keep_every_bit),
     };
 

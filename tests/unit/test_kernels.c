@@ -26,8 +26,8 @@ static int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
 
-    w->memory = aligned_alloc(4096, PAGES * 4096);
-    memset(w->memory, 0, PAGES * 4096);
+    w->memory = aligned_alloc(4096, (PAGES + 1) * 4096);
+    memset(w->memory, 0, (PAGES + 1) * 4096);
     double_map(&w->x, BASE, w->memory, PAGES * 4096, false);
     assert_int_equal(soft_space_init(&w->space), 0);
     soft_space_begin(&w->space, &w->x);
