@@ -170,7 +170,8 @@ class Machine:
             "-machine", "q35", "-accel", "tcg,tb-size=512", "-cpu", cpu, "-m", str(memory), "-smp", str(smp),
             "-display", "none", "-vga", "none", "-nodefaults", "-no-reboot",
             "-append", f"{XEN_WORDS} dom0_mem={dom0_memory}M,max:{dom0_memory}M{' dom0=pvh' if pvh else ''}",
-            *(["-device", "amd-iommu"] if pvh else []),
+            # Since QEMU 10.2 it lets devices by untranslated unless told so; dom0's memory is elsewhere.
+            *(["-device", "amd-iommu,dma-remap=on"] if pvh else []),
             "-device", f"virtio-blk-pci,drive=root{virtio}", "-device", f"virtio-9p-pci,fsdev=share,mount_tag=share{virtio}",
             "-device", f"virtio-9p-pci,fsdev=parts,mount_tag=parts{virtio}", "-device", f"virtio-serial-pci{virtio}",
             "-device", "virtserialport,chardev=agent,name=agent"]
@@ -182,6 +183,7 @@ class Machine:
         kind = f"{version}{'-pvh' if pvh else ''}-{smp}"
         self.snapshot = os.path.join(os.path.dirname(self.parts), "xen-snapshots", f"{kind}-{self.key}")
         self.kind = kind
+        self.keeps = not pvh  # QEMU cannot save an amd-iommu
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -312,11 +314,15 @@ class XenHost:
 
     def _start(self):
         m = self.machine
-        if not os.path.exists(m.snapshot):
+        if m.keeps and not os.path.exists(m.snapshot):
             make_snapshot(m, self.say)
         begin = time.monotonic()
-        m.start(m.snapshot)
-        resume(m)
+        if m.keeps:
+            m.start(m.snapshot)
+            resume(m)
+        else:
+            m.start()
+            m.wait_console(READY, BOOT_SECONDS)
         self.agent = Agent(m.path("agent"))
         self.agent.send("mount")
         if self.agent.wait("mount", 30) != 0:
