@@ -33,7 +33,8 @@ struct vnc_events {
     void (*refresh)(void *ctx);
 };
 
-/* Listens; SIGPIPE must be ignored. 0 or -errno with a message. One server a process (neatvnc's main loop is global). */
+/* Listens; SIGPIPE must be ignored. 0 or -errno with a message. One server a process (neatvnc's main loop is global).
+ */
 int vnc_open(struct vnc **out, const struct vnc_options *o, const struct vnc_events *events, void *ctx, char *err,
              size_t errsz);
 void vnc_close(struct vnc *v); /* NULL is fine */
