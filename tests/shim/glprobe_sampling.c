@@ -439,7 +439,7 @@ static void images(void)
     glMemoryBarrier(GL_ALL_BARRIER_BITS);
     make_compute("#version 320 es\n#extension GL_OES_shader_image_atomic : enable\nlayout(local_size_x = 8, "
                  "local_size_y = 8) in; layout(r32ui, binding = 0) uniform highp uimage3D a; void main() { ivec3 p = "
-                 "ivec3(gl_GlobalInvocationID); imageAtomicAdd(a, ivec3(p.xy, 0), imageLoad(a, p).x); "
+                 "ivec3(gl_GlobalInvocationID); if (p.z > 1) imageAtomicAdd(a, ivec3(p.xy, 0), imageLoad(a, p).x); "
                  "imageAtomicMax(a, ivec3(p.xy, 1), uint(p.z * 31)); }");
     glDispatchCompute(4, 4, 6);
     glMemoryBarrier(GL_ALL_BARRIER_BITS);
