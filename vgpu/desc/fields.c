@@ -5,7 +5,7 @@
 #include "vgpu/base/bits.h"
 
 const struct field_desc field_table[] = {
-#define FIELD(group_, name_, first_, last_, kind_, ...) \
+#define FIELD(group_, name_, first_, last_, kind_, ...)                                                                \
     {.group = #group_, .name = #name_, .first = first_, .last = last_, .kind = FIELD_##kind_, ##__VA_ARGS__},
 #include "vgpu/desc/fields_all.def"
 #undef FIELD
