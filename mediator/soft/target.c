@@ -66,7 +66,7 @@ static bool locate_quad(const struct target_write *w, struct elements *e, unsign
     e->at[i + 3] = at + step + e->bytes;
     e->row[q][0] = direct(e->m, at, 2 * e->bytes, write);
     if (at % SOFT_PAGE + step + 2 * e->bytes <= SOFT_PAGE)
-        e->row[q][1] = e->row[q][0] ? e->row[q][0] + step : NULL;
+        e->row[q][1] = e->row[q][0] + step;
     else
         e->row[q][1] = e->mask >> (i + 2) & 3 ? direct(e->m, at + step, 2 * e->bytes, write) : e->row[q][0];
     return e->row[q][0] && e->row[q][1];
