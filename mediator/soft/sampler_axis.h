@@ -49,10 +49,7 @@ SAMPLER_INLINE float axis_reduce(float c, float size, float scale, unsigned mode
     case ADDRESS_MIRROR:
         c = axis_repeatable(c);
         return (c - 2 * axis_floor(c / 2)) * size;
-    case ADDRESS_MIRROR_ONCE:
-        c = fabsf(c);
-        break;
-    default:
+    default: /* one mirroring is left to axis_place: texel offsets come before it */
         break;
     }
     float low = mode == ADDRESS_HALF_BORDER ? 0 : -size - 64, high = mode == ADDRESS_HALF_BORDER ? size : 2 * size + 64;

@@ -66,10 +66,6 @@ static double ref_sample(const struct reference *t, double u, double v, bool lin
 {
     double x = u * t->w, y = v * t->h;
 
-    if (t->mode == ADDRESS_MIRROR_ONCE) {
-        x = fabs(x);
-        y = fabs(y);
-    }
     if (!linear)
         return (double)ref_texel(t, (int)floor(x), (int)floor(y), c);
     double fx = floor(x * 256 + 0.5) / 256 - 0.5, fy = floor(y * 256 + 0.5) / 256 - 0.5;
