@@ -181,7 +181,7 @@ void blend_channels(const struct target_write *w, float dst[4][16], float out[4]
         }
         j.constant[c] = clamps ? clamp_one(w->constant[c], low) : w->constant[c];
     }
-    if (plain_over(b)) {
+    if (plain_over(b) && b->clamp_range == CLAMP_FORMAT) {
         over(&j, out);
         return;
     }
@@ -189,6 +189,8 @@ void blend_channels(const struct target_write *w, float dst[4][16], float out[4]
         factor(&j, c == 3 ? b->src_alpha : b->src_color, c, sf);
         factor(&j, c == 3 ? b->dst_alpha : b->dst_color, c, df);
         combine(c == 3 ? b->alpha_func : b->color_func, j.src[c], sf, dst[c], df, out[c]);
+        if (b->clamp_post && b->clamp_range < CLAMP_FORMAT)
+            clamp(out[c], b->clamp_range == CLAMP_SNORM ? -1.0f : 0.0f);
     }
 }
 

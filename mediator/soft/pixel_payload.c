@@ -102,7 +102,8 @@ void pixel_payload_begin(struct pixel_worker *w)
     uint32_t *r0 = w->header;
 
     r0[0] = (uint32_t)p->back << R0_BACK | (uint32_t)ps->computes_depth << R0_DEPTH | (uint32_t)ps->omask << R0_OMASK |
-            (uint32_t)(p->layer & 0x7ff) << R0_LAYER | (uint32_t)(p->viewport & 0xf) << R0_VIEWPORT | p->kind;
+            (uint32_t)(p->layer & 0x7ff) << R0_LAYER | (uint32_t)(p->viewport & 0xf) << R0_VIEWPORT |
+            (w->r->state.topology & 0x1f);
     r0[1] = ps->color_calc_offset & ~63u;
     r0[2] = 0;
     r0[3] = (ps->sampler_offset & ~31u) | ps->scratch_field;

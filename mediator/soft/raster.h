@@ -115,7 +115,7 @@ struct raster_pixel_state {
     bool run;  /* pixel shader threads are dispatched */
     bool flat; /* all that the shader does is to write its first attribute's constants to target 0 */
     bool fast_clear;
-    bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one, alpha_to_coverage_off;
+    bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one;
     bool computes_depth, computes_stencil, per_sample, source_depth, source_w, vector_mask, attributes;
     uint8_t depth_mode;      /* PS_EXTRA.PixelShaderComputedDepthMode */
     uint8_t coverage;        /* enum raster_coverage */
@@ -159,6 +159,7 @@ struct raster_state {
     bool conservative;
     /* stipple */
     bool line_stipple, poly_stipple, lines_apart; /* apart: the counter begins again with each line */
+    uint8_t topology;                             /* 3DSTATE_VF_TOPOLOGY */
     uint16_t line_pattern;
     uint32_t line_repeat;
     uint8_t poly_x, poly_y;
@@ -187,12 +188,11 @@ struct raster_edge {
 struct raster_prim {
     struct raster_box box;      /* pixels that may have samples in it, within scissor and screen */
     struct raster_edge edge[4]; /* of `edges` */
-    uint8_t edges;              /* 0: exactly the box's pixels (sub-pixel exact rectangles use edges) */
+    uint8_t edges;              /* 0: all of the box */
     uint8_t kind;               /* enum soft_prim_kind of what is drawn: rasterisation rules, depth bias */
     bool back, perspective, smooth, stippled, polygon;
     uint8_t viewport;
     uint16_t layer;
-    uint8_t topology;                       /* of the thread header */
     float ref_x, ref_y;                     /* pixels: reference point of the planes */
     struct raster_plane z, q, u, v, l1, l2; /* q = 1/w, u, v = perspective barycentrics times q, l1, l2 linear ones */
     float depth_min, depth_max;

@@ -210,11 +210,11 @@ enum { TOPOLOGY_LINELIST = 2, TOPOLOGY_LINELIST_ADJ = 9 };
 
 static void derive_stipple(const struct soft_state *s, struct raster_state *st)
 {
-    unsigned topology = (unsigned)FIELD_GET(STATE(s, 3DSTATE_VF_TOPOLOGY), 3DSTATE_VF_TOPOLOGY, PrimitiveTopologyType);
     const uint32_t *wm = STATE(s, 3DSTATE_WM), *line = STATE(s, 3DSTATE_LINE_STIPPLE);
     const uint32_t *offset = STATE(s, 3DSTATE_POLY_STIPPLE_OFFSET), *poly = STATE(s, 3DSTATE_POLY_STIPPLE_PATTERN);
 
-    st->lines_apart = topology == TOPOLOGY_LINELIST || topology == TOPOLOGY_LINELIST_ADJ;
+    st->topology = (uint8_t)FIELD_GET(STATE(s, 3DSTATE_VF_TOPOLOGY), 3DSTATE_VF_TOPOLOGY, PrimitiveTopologyType);
+    st->lines_apart = st->topology == TOPOLOGY_LINELIST || st->topology == TOPOLOGY_LINELIST_ADJ;
     st->line_stipple = FIELD_GET(wm, 3DSTATE_WM, LineStippleEnable);
     st->poly_stipple = FIELD_GET(wm, 3DSTATE_WM, PolygonStippleEnable);
     st->point_upper_right = FIELD_GET(wm, 3DSTATE_WM, PointRasterizationRule);

@@ -157,6 +157,16 @@ static void normalised_targets_clamp_first(void **state)
     memcpy(out, src, sizeof(out));
     blend_channels(&w, dst, out);
     assert_float_equal(out[0][0], 1, 0);
+    b.dst_color = 1;
+    b.color_func = 1; /* 1 - 1.5 */
+    set(dst, 1.5f, 0, 0, 0);
+    memcpy(out, src, sizeof(out));
+    blend_channels(&w, dst, out);
+    assert_float_equal(out[0][0], -0.5, 0);
+    b.clamp_post = true;
+    memcpy(out, src, sizeof(out));
+    blend_channels(&w, dst, out);
+    assert_float_equal(out[0][0], 0, 0);
 }
 
 static void logic_operations_have_their_tables(void **state)
