@@ -33,6 +33,8 @@ int command_screenshot(const struct command_args *a);
 int command_head(const struct command_args *a);
 int command_attach(int argc, char **argv);
 int command_exec(int argc, char **argv);
+int command_decode(int argc, char **argv);
+int command_run_capture(int argc, char **argv);
 
 /* Sends {"cmd": cmd, ...extra} (extra is freed; NULL: none) to the dm `name`. NULL after an error message on stderr. */
 cJSON *command_ask(const struct command_args *a, const char *name, const char *cmd, cJSON *extra, int *fd);

@@ -14,6 +14,8 @@ static const struct command commands[] = {
     {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
      NULL},
     {"exec", "[--] PROGRAM [ARGUMENT...]", "Run a program on a GPU of its own", 0, 0, false, false, NULL, command_exec},
+    {"decode", "FILE", "Print a captured submission or a kernel", 0, 0, false, false, NULL, command_decode},
+    {"run-capture", "FILE...", "Execute captured submissions", 0, 0, false, false, NULL, command_run_capture},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},
 };
 

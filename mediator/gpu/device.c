@@ -239,6 +239,19 @@ void gpu_stats(struct gpu *g, struct backend_stats *out)
     g->backend->ops->stats(g->backend, out);
 }
 
+uint64_t gpu_commands(struct gpu *g)
+{
+    struct vgpu_stats s;
+    uint64_t n = 0;
+
+    pthread_mutex_lock(&g->lock);
+    vgpu_get_stats(g->v, &s);
+    pthread_mutex_unlock(&g->lock);
+    for (unsigned i = 0; i < VGPU_ENGINES; i++)
+        n += s.engine[i].commands;
+    return n;
+}
+
 uint32_t gpu_reg_read(struct gpu *g, uint32_t off)
 {
     pthread_mutex_lock(&g->lock);

@@ -25,6 +25,8 @@ struct gpu_context;
 int gpu_create(struct gpu **out, unsigned threads, char *err, unsigned errsz);
 void gpu_destroy(struct gpu *g); /* NULL is fine; after everything that was made from it */
 void gpu_stats(struct gpu *g, struct backend_stats *out);
+/* Commands that all engines have executed. Any thread. */
+uint64_t gpu_commands(struct gpu *g);
 /* Device time in ticks of 12 MHz, and registers as a privileged reader sees them. Any thread. */
 uint64_t gpu_timestamp(struct gpu *g);
 uint32_t gpu_reg_read(struct gpu *g, uint32_t off);

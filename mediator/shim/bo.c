@@ -10,7 +10,7 @@
 #include "vgpu/base/bits.h"
 
 /* Objects without an address of their own get one from here on, away from what Mesa's allocators use. */
-#define PLACE_FIRST UINT64_C(0x600000000000)
+#define PLACE_FIRST UINT64_C(0x100000)
 #define PLACE_ALIGN UINT64_C(0x10000)
 #define ADDRESS     ((UINT64_C(1) << 48) - 1)
 

@@ -6,6 +6,7 @@
 #include "mediator/shim/ioctls.h"
 #include "mediator/shim/shim.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/log.h"
 
 #define ADDRESS        ((UINT64_C(1) << 48) - 1)
 #define OBJECTS_MAX    (1u << 20)
@@ -267,6 +268,12 @@ static int commit(struct exec *x)
     if (rc)
         return rc;
     shim.submitted++;
+    gt_debug("job %llu: context %llu engine %u batch 0x%llx of %u objects", (unsigned long long)job->number,
+             (unsigned long long)x->args->rsvd1, job->engine, (unsigned long long)job->batch, job->nbos);
+    for (unsigned i = 0; i < job->nbos; i++)
+        gt_debug("  object %u at 0x%llx, flags 0x%llx, %u relocations", x->object[i].handle,
+                 (unsigned long long)job->bo[i].addr, (unsigned long long)x->object[i].flags,
+                 x->object[i].relocation_count);
     signal_fences(x);
     for (unsigned i = 0; i < job->nbos; i++) {
         job->bo[i].bo->job = job->number;

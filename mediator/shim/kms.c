@@ -208,11 +208,19 @@ int kms_add_fb(struct shim_file *f, void *arg)
                   a->handle, &a->fb_id);
 }
 
+static bool known_modifier(uint64_t m)
+{
+    return m == DRM_FORMAT_MOD_LINEAR || m == I915_FORMAT_MOD_X_TILED || m == I915_FORMAT_MOD_Y_TILED ||
+           m == I915_FORMAT_MOD_Y_TILED_CCS;
+}
+
 int kms_add_fb2(struct shim_file *f, void *arg)
 {
     struct drm_mode_fb_cmd2 *a = arg;
     bool explicit = a->flags & DRM_MODE_FB_MODIFIERS;
 
+    if (explicit && !known_modifier(a->modifier[0]))
+        return -EINVAL;
     return add_fb(f,
                   (struct shim_fb){.width = a->width,
                                    .height = a->height,

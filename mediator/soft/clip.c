@@ -11,7 +11,7 @@
  * 32768 (PRM SKL vol 7, "Guard Band"). */
 #define CLIP_SCREEN_LIMIT 65536.0
 /* What is as close to the eye as this is clipped when no near plane does it. */
-#define CLIP_W_MIN 1e-6f
+#define CLIP_W_MIN 1e-30f
 
 enum clip_plane {
     PLANE_W,

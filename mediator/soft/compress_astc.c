@@ -202,10 +202,10 @@ static unsigned colour_value(const struct range *r, struct value v)
                                                {"fedcb000f", 5}};
     static const struct unquantizer quint[6] = {{"", 0},           {"", 113},         {"b0000bb00", 54},
                                                 {"cb0000cbc", 26}, {"dcb0000dc", 13}, {"edcb0000e", 6}};
-    const struct unquantizer *u = r->trits ? &trit[r->bits] : &quint[r->bits];
 
     if (!r->trits && !r->quints)
         return replicate(v.low, r->bits, 8);
+    const struct unquantizer *u = r->trits ? &trit[r->bits] : &quint[r->bits];
     unsigned a = v.low & 1 ? 0x1ff : 0, t = v.digit * u->factor + spread(u->pattern, v.low);
     t ^= a;
     return (a & 0x80) | (t >> 2 & 0x7f);

@@ -220,12 +220,7 @@ static unsigned test_samples(struct depth_job *j, const struct raster_state *st,
     return passed;
 }
 
-static unsigned covered(const struct raster_quad *q)
-{
-    return (q->cover[0] & 1u) | (q->cover[1] & 1u) << 1 | (q->cover[2] & 1u) << 2 | (q->cover[3] & 1u) << 3;
-}
-
-/* ---- the usual case: one sample, no stencil, Y tiles that are pages */
+/* ---- the usual case: one sample, no stencil, 32 bits in Y tiles that are pages */
 
 static unsigned compare4(unsigned func, const uint32_t a[4], const uint32_t b[4])
 {
@@ -255,7 +250,15 @@ static unsigned compare4(unsigned func, const uint32_t a[4], const uint32_t b[4]
     }
 }
 
-/* The quad's first element in memory, its second row 16 bytes on; NULL: not the usual case. */
+bool depth_is_usual(const struct raster_state *st)
+{
+    const struct raster_depth_state *ds = &st->ds;
+
+    return st->samples == 1 && ds->test && !ds->stencil_test && ds->format != DEPTH_D16 &&
+           ds->depth.tiling == SOFT_TILE_Y && ds->depth.address % SOFT_PAGE == 0;
+}
+
+/* The quad's first element in memory, its second row 16 bytes on; NULL: partly outside, or no host address. */
 static uint8_t *usual_place(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
                             const struct raster_quad *q)
 {
@@ -263,36 +266,75 @@ static uint8_t *usual_place(const struct raster_state *st, struct soft_mem *m, c
     unsigned level = s->levels ? s->levels - 1u : 0;
     uint64_t at;
 
-    if (st->samples > 1 || st->ds.stencil_test || !st->ds.test || s->tiling != SOFT_TILE_Y ||
-        p->layer >= s->view_layers || q->x + 1u >= s->level[level].width_px || q->y + 1u >= s->level[level].height_px)
+    if (p->layer >= s->view_layers || q->x + 1u >= s->level[level].width_px || q->y + 1u >= s->level[level].height_px)
         return NULL;
     at = soft_surface_address(s, q->x, q->y, p->layer, level, 0);
-    return at % SOFT_PAGE <= SOFT_PAGE - 32 && !(at & 7) ? soft_mem_ptr(m, at, st->ds.write) : NULL;
+    return at % SOFT_PAGE <= SOFT_PAGE - 24 && !(at & 7) ? soft_mem_ptr(m, at, st->ds.write) : NULL;
 }
 
-static unsigned usual_quad(const struct raster_state *st, const struct raster_prim *p, struct raster_quad *q,
-                           const struct depth_input *in, uint8_t *place)
+/* The plane at the four pixels, as depth_interpolate has it, clamped. */
+static void usual_depth(const struct raster_state *st, const struct raster_prim *p, const struct raster_quad *q,
+                        float z[4])
+{
+    float x = (float)q->x + (float)st->sample_x[0] / 16 - p->ref_x;
+    float y = (float)q->y + (float)st->sample_y[0] / 16 - p->ref_y;
+
+    for (unsigned i = 0; i < 4; i++) {
+        z[i] = p->z.c + p->z.dx * (x + (float)(i & 1)) + p->z.dy * (y + (float)(i >> 1));
+        z[i] = clamp_depth(p, z[i]);
+    }
+}
+
+/* As depth_encode and depth_order, four at a time. */
+static void usual_encode(unsigned format, const float z[4], uint32_t bits[4], uint32_t order[4])
+{
+    if (format == DEPTH_D32F) {
+        memcpy(bits, z, 16);
+        for (unsigned i = 0; i < 4; i++)
+            order[i] = depth_order(format, bits[i]);
+        return;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        float v = z[i] > 0 ? GT_MIN(z[i], 1.0f) : 0;
+
+        bits[i] = (uint32_t)(int32_t)(v * 16777215.0 + 0.5);
+        order[i] = bits[i];
+    }
+}
+
+bool depth_test_usual(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
+                      struct raster_quad *q)
 {
     const struct raster_depth_state *ds = &st->ds;
+    uint8_t *place = usual_place(st, m, p, q);
     uint32_t bits[4], fresh[4], old[4];
     unsigned pass;
+    float z[4];
 
+    if (!place)
+        return false;
     memcpy(old, place, 8);
     memcpy(old + 2, place + 16, 8);
-    for (unsigned i = 0; i < 4; i++) {
-        bits[i] = depth_encode(ds->format, clamp_depth(p, in->z[i * RASTER_SAMPLES]));
-        fresh[i] = depth_order(ds->format, bits[i]);
-        old[i] = depth_order(ds->format, old[i]);
+    usual_depth(st, p, q, z);
+    usual_encode(ds->format, z, bits, fresh);
+    for (unsigned i = 0; i < 4; i++)
+        old[i] = ds->format == DEPTH_D32F ? depth_order(DEPTH_D32F, old[i]) : old[i] & 0xffffff;
+    pass = compare4(ds->func, fresh, old) & q->lit;
+    if (pass == 0xf && ds->write) {
+        memcpy(place, bits, 8);
+        memcpy(place + 16, bits + 2, 8);
     }
-    pass = compare4(ds->func, fresh, old) & covered(q);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; pass != 0xf && i < 4; i++) {
         if (!(pass >> i & 1))
             q->cover[i] = 0;
         else if (ds->write)
             memcpy(place + (i >> 1) * 16 + (i & 1) * 4, &bits[i], 4);
     }
-    return raster_count4(pass);
+    q->lit = (uint8_t)pass;
+    return true;
 }
+
+/* ---- */
 
 unsigned depth_test_quad(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
                          struct raster_quad *q, const struct depth_input *in)
@@ -300,10 +342,7 @@ unsigned depth_test_quad(const struct raster_state *st, struct soft_mem *m, cons
     const struct raster_depth_state *ds = &st->ds;
     struct depth_job j = {ds, &ds->face[p->polygon && p->back], m, ds->format == DEPTH_D16 ? 2 : 4, 0};
     unsigned any = q->cover[0] | q->cover[1] | q->cover[2] | q->cover[3], passed = 0;
-    uint8_t *place = ds->format != DEPTH_D16 ? usual_place(st, m, p, q) : NULL;
 
-    if (place)
-        return usual_quad(st, p, q, in, place);
     j.ref = j.face->ref;
     for (unsigned s = 0; s < st->samples; s++)
         if (any >> s & 1)

@@ -18,6 +18,7 @@ struct pixel_worker {
     struct soft_raster *r;
     unsigned worker;
     const struct raster_prim *prim;
+    uint32_t header[8]; /* r0 of the primitive's threads */
     /* The thread: */
     struct pixel_slot slot[PIXEL_SLOTS];
     unsigned slots, width;
@@ -36,7 +37,8 @@ void pixel_worker_begin(struct pixel_worker *w);
 /* Shades a primitive's quads within a tile. */
 void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct raster_quad *quad, unsigned n);
 
-/* ---- pixel_payload.c: the registers that a thread starts with. */
+/* ---- pixel_payload.c: the registers that a thread starts with; begin for each primitive. */
+void pixel_payload_begin(struct pixel_worker *w);
 void pixel_payload(struct pixel_worker *w, const struct raster_kernel *k, struct eu_thread *t);
 /* Barycentrics of 8 channels at positions x, y (pixels): out[0..7] the first, out[8..15] the second. */
 void pixel_barycentrics(const struct raster_prim *p, bool perspective, const float x[8], const float y[8],
@@ -48,6 +50,12 @@ void pixel_positions(const struct pixel_worker *w, unsigned first, enum pixel_lo
 
 /* ---- pixel_message.c */
 extern const struct eu_host pixel_host;
+
+/* ---- pixel_interpolate.c */
+/* Register i of a message's payload, wherever it is; zeroes beyond the end. */
+const uint8_t *pixel_message_register(const struct eu_message *m, unsigned reg);
+/* SFID PI. */
+enum eu_result pixel_interpolate(struct pixel_worker *w, const struct eu_message *m);
 
 /* ---- target.c */
 
@@ -69,6 +77,9 @@ void target_write(struct soft_mem *m, const struct target_write *w);
 /* Reads the same channels: out[channel component][16]. */
 void target_read(struct soft_mem *m, const struct target_write *w, float out[4][16]);
 
+/* Gives all pixels of quads (their lit ones) the colour of channel 0. False: the target needs more than that (blending,
+ * masks, samples), nothing is done. */
+bool target_flat(struct soft_mem *m, const struct target_write *w, const struct raster_quad *quad, unsigned n);
 /* Pixels for one unit of a fast clear's rectangle (PRM SKL vol 7, "MCS Buffer for Render Target(s)"; Mesa
  * blorp_clear.c). */
 void target_clear_scale(const struct soft_surface *s, unsigned *x, unsigned *y);

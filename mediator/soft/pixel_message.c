@@ -27,21 +27,12 @@ struct output {
     uint8_t stencil[16];
 };
 
-static const uint8_t *payload(const struct eu_message *m, unsigned reg)
-{
-    static const uint8_t zero[EU_REG_BYTES];
-
-    if (reg < m->mlen)
-        return m->src0 + reg * EU_REG_BYTES;
-    return reg - m->mlen < m->ex_mlen ? m->src1 + (reg - m->mlen) * EU_REG_BYTES : zero;
-}
-
 /* One value for each channel; returns the next register. */
 static unsigned take(const struct eu_message *m, unsigned reg, unsigned channels, float out[16])
 {
-    memcpy(out, payload(m, reg), EU_REG_BYTES);
+    memcpy(out, pixel_message_register(m, reg), EU_REG_BYTES);
     if (channels == 16)
-        memcpy(out + 8, payload(m, reg + 1), EU_REG_BYTES);
+        memcpy(out + 8, pixel_message_register(m, reg + 1), EU_REG_BYTES);
     else
         memset(out + 8, 0, EU_REG_BYTES);
     return reg + channels / 8;
@@ -58,7 +49,7 @@ static void take_replicated(const struct eu_message *m, unsigned reg, float out[
 {
     float color[4];
 
-    memcpy(color, payload(m, reg), sizeof(color));
+    memcpy(color, pixel_message_register(m, reg), sizeof(color));
     for (unsigned c = 0; c < 4; c++)
         for (unsigned i = 0; i < 16; i++)
             out[c][i] = color[c];
@@ -77,7 +68,7 @@ static unsigned take_header(const struct pixel_worker *w, const struct eu_messag
     o->has_stencil = ps->computes_stencil;
     if (!m->header)
         return 0;
-    memcpy(h, payload(m, 0), sizeof(h));
+    memcpy(h, pixel_message_register(m, 0), sizeof(h));
     o->has_alpha0 = h[0] >> HEADER_ALPHA0 & 1;
     o->has_omask = h[0] >> HEADER_OMASK & 1;
     o->has_depth = h[0] >> HEADER_DEPTH & 1;
@@ -108,7 +99,7 @@ static void parse(const struct pixel_worker *w, const struct eu_message *m, stru
     if (o->has_omask) { /* words; in 8-channel messages those of the half that is written */
         uint16_t words[16];
 
-        memcpy(words, payload(m, reg++), sizeof(words));
+        memcpy(words, pixel_message_register(m, reg++), sizeof(words));
         memcpy(o->omask, words + o->first % 16, sizeof(words) / 16 * o->channels);
     }
     reg = take_color(m, reg, o->channels, o->color);
@@ -117,7 +108,7 @@ static void parse(const struct pixel_worker *w, const struct eu_message *m, stru
     if (o->has_depth)
         reg = take(m, reg, o->channels, o->depth);
     if (o->has_stencil)
-        memcpy(o->stencil, payload(m, reg), o->channels);
+        memcpy(o->stencil, pixel_message_register(m, reg), o->channels);
 }
 
 /* ---- what removes samples */
@@ -310,75 +301,6 @@ static enum eu_result read_target(struct pixel_worker *w, const struct eu_messag
     return EU_DONE;
 }
 
-/* ---- pixel interpolator: PRM SKL vol 7, "Pixel Interpolator"; Mesa brw_pixel_interp_desc */
-
-enum { PI_LINEAR = 14, PI_TYPE = 12, PI_SIMD16 = 16 };
-enum { PI_SHARED_OFFSET, PI_SAMPLE, PI_CENTROID, PI_SLOT_OFFSET };
-
-static float signed_sixteenth(uint32_t v)
-{
-    return (float)((int32_t)(v << 28) >> 28) / 16;
-}
-
-/* Moves the 8 positions, which are those of pixels. */
-static void interpolate_at(const struct pixel_worker *w, const struct eu_message *m, unsigned group, unsigned channels,
-                           float x[8], float y[8])
-{
-    const struct raster_state *st = &w->r->state;
-    float corner = (float)st->pixel_offset / RASTER_SUB;
-    unsigned sample = GT_MIN(m->desc >> 4 & 0xf, st->samples - 1);
-    uint32_t dx[8], dy[8];
-
-    switch (m->desc >> PI_TYPE & 3) {
-    case PI_SHARED_OFFSET:
-        for (unsigned i = 0; i < 8; i++) {
-            x[i] += signed_sixteenth(m->desc);
-            y[i] += signed_sixteenth(m->desc >> 4);
-        }
-        break;
-    case PI_SAMPLE:
-        for (unsigned i = 0; i < 8; i++) {
-            x[i] += (float)st->sample_x[sample] / 16 - corner;
-            y[i] += (float)st->sample_y[sample] / 16 - corner;
-        }
-        break;
-    case PI_SLOT_OFFSET:
-        memcpy(dx, payload(m, group), sizeof(dx));
-        memcpy(dy, payload(m, channels / 8 + group), sizeof(dy));
-        for (unsigned i = 0; i < 8; i++) {
-            x[i] += signed_sixteenth(dx[i]);
-            y[i] += signed_sixteenth(dy[i]);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-static enum eu_result interpolate(struct pixel_worker *w, const struct eu_message *m)
-{
-    unsigned channels = m->desc >> PI_SIMD16 & 1 ? 16 : 8;
-    unsigned first = (m->desc >> SLOT_GROUP & 1 ? 16u : 0u) + (m->first_channel & 8u);
-    enum pixel_location at = (m->desc >> PI_TYPE & 3) == PI_CENTROID ? AT_CENTROID : AT_PIXEL;
-
-    if (m->rlen < channels / 4 || first + channels > w->width)
-        return EU_DONE;
-    for (unsigned g = 0; g < channels / 8; g++) {
-        float x[8], y[8], out[16];
-
-        pixel_positions(w, first + 8 * g, at, x, y);
-        interpolate_at(w, m, g, channels, x, y);
-        pixel_barycentrics(w->prim, !(m->desc >> PI_LINEAR & 1), x, y, out);
-        for (unsigned i = 0; i < 8; i++) {
-            if (!(m->mask >> (8 * g + i) & 1))
-                continue;
-            memcpy(m->dst + (16 * g + i) * 4, &out[i], 4);
-            memcpy(m->dst + (16 * g + 8 + i) * 4, &out[8 + i], 4);
-        }
-    }
-    return EU_DONE;
-}
-
 static enum eu_result pixel_message(struct eu_thread *t, const struct eu_message *m)
 {
     struct pixel_worker *w = t->ctx;
@@ -399,7 +321,7 @@ static enum eu_result pixel_message(struct eu_thread *t, const struct eu_message
     case EU_SFID_SAMPLER:
         return soft_sampler_message(&w->env, t, m);
     case EU_SFID_PI:
-        return interpolate(w, m);
+        return pixel_interpolate(w, m);
     default:
         w->r->worker[w->worker]->unknown++;
         return EU_DONE;

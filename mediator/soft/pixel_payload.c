@@ -95,11 +95,11 @@ void pixel_barycentrics(const struct raster_prim *p, bool perspective, const flo
     }
 }
 
-static void header(const struct pixel_worker *w, struct eu_thread *t)
+void pixel_payload_begin(struct pixel_worker *w)
 {
     const struct raster_prim *p = w->prim;
     const struct raster_pixel_state *ps = &w->r->state.ps;
-    uint32_t *r0 = reg_dwords(t, 0);
+    uint32_t *r0 = w->header;
 
     r0[0] = (uint32_t)p->back << R0_BACK | (uint32_t)ps->computes_depth << R0_DEPTH | (uint32_t)ps->omask << R0_OMASK |
             (uint32_t)(p->layer & 0x7ff) << R0_LAYER | (uint32_t)(p->viewport & 0xf) << R0_VIEWPORT | p->kind;
@@ -226,7 +226,7 @@ void pixel_payload(struct pixel_worker *w, const struct raster_kernel *k, struct
     const struct raster_state *st = &w->r->state;
     unsigned halves = w->width > 16 ? 2 : 1, reg = 1 + halves;
 
-    header(w, t);
+    memcpy(t->grf, w->header, sizeof(w->header));
     for (unsigned i = 0; i < halves; i++)
         coordinates(w, i, t);
     for (unsigned i = 0; i < halves; i++)

@@ -125,13 +125,20 @@ static void collect_counts(struct soft_raster *r)
     }
 }
 
+/* Work that is done before other threads are awake. */
+#define RASTER_SMALL 4096u /* pixels */
+
 void soft_raster_flush(struct soft_raster *r)
 {
-    if (r->tiles) {
+    if (r->work > RASTER_SMALL)
         soft_pool_run(r->e->pool, r->tiles, run_tile, r);
+    else
+        for (uint32_t i = 0; i < r->tiles; i++)
+            run_tile(r, 0, i);
+    if (r->tiles)
         collect_counts(r);
-    }
     r->prims = r->setups = r->entries = r->tiles = 0;
+    r->work = 0;
 }
 
 static void add_entry(struct soft_raster *r, uint32_t tile)
@@ -207,6 +214,7 @@ static void commit(struct soft_raster *r, const struct incoming *c, struct raste
         r->setups += r->state.attributes;
     }
     bin(r, p);
+    r->work += (uint64_t)(p->box.x1 - p->box.x0) * (uint64_t)(p->box.y1 - p->box.y0);
     r->prim[r->prims++] = *p;
 }
 

@@ -93,7 +93,7 @@ struct raster_stencil_face {
 };
 
 struct raster_depth_state {
-    bool test, write, stencil_test, stencil_write;
+    bool test, write, stencil_test, stencil_write, usual; /* usual: see depth_is_usual */
     uint8_t func;
     uint8_t format; /* 3DSTATE_DEPTH_BUFFER.SurfaceFormat */
     struct raster_stencil_face face[2];
@@ -112,7 +112,8 @@ struct raster_kernel {
 enum raster_coverage { COVERAGE_NONE, COVERAGE_NORMAL, COVERAGE_INNER, COVERAGE_DEPTH };
 
 struct raster_pixel_state {
-    bool run; /* pixel shader threads are dispatched */
+    bool run;  /* pixel shader threads are dispatched */
+    bool flat; /* all that the shader does is to write its first attribute's constants to target 0 */
     bool fast_clear;
     bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one, alpha_to_coverage_off;
     bool computes_depth, computes_stencil, per_sample, source_depth, source_w, vector_mask, attributes;
@@ -244,6 +245,7 @@ struct soft_raster {
     struct raster_state state;
     bool active; /* soft_raster_begin said true */
     unsigned prims, setups, entries, tiles;
+    uint64_t work; /* pixels of their boxes */
     struct raster_prim *prim;
     float (*setup)[16];
     struct raster_entry *entry;
@@ -349,6 +351,11 @@ struct depth_input {
  * samples passed. */
 unsigned depth_test_quad(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
                          struct raster_quad *q, const struct depth_input *in);
+/* One sample, no stencil, 32 bits in Y tiles: tested by depth_test_usual, four pixels at once, with the plane's depth.
+ * Also sets q->lit. False: not done, the quad is at an edge. */
+bool depth_is_usual(const struct raster_state *st);
+bool depth_test_usual(const struct raster_state *st, struct soft_mem *m, const struct raster_prim *p,
+                      struct raster_quad *q);
 /* Fills in->z from the primitive's plane. */
 void depth_interpolate(const struct raster_state *st, const struct raster_prim *p, const struct raster_quad *q,
                        struct depth_input *in);

@@ -292,6 +292,7 @@ bool raster_state_derive(struct soft_engine *e, struct raster_state *st, unsigne
     derive_stipple(s, st);
     derive_attributes(s, st);
     raster_state_depth(e, &st->ds, st->samples);
+    st->ds.usual = depth_is_usual(st);
     raster_state_blend(e, st);
     return raster_state_pixel(e, st) && st->drawing.x0 < st->drawing.x1 && st->drawing.y0 < st->drawing.y1;
 }

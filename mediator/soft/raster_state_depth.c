@@ -120,6 +120,15 @@ void raster_state_depth(const struct soft_engine *e, struct raster_depth_state *
     derive_faces(dw, ds);
 }
 
+/* One times the source and nothing else. Mesa has blending on with these factors where the program has it off. */
+static bool only_source(const struct raster_blend *b)
+{
+    const uint8_t add = 0, one = 1, zero = 17, by_format = 2; /* of genxml's enumerations */
+
+    return b->color_func == add && b->alpha_func == add && b->src_color == one && b->src_alpha == one &&
+           b->dst_color == zero && b->dst_alpha == zero && b->clamp_range == by_format;
+}
+
 #define BLEND_GET(name) FIELD_GET(dw, BLEND_STATE_ENTRY, name)
 
 static void derive_target(const uint32_t *dw, bool separate_alpha, struct raster_blend *b)
@@ -137,6 +146,7 @@ static void derive_target(const uint32_t *dw, bool separate_alpha, struct raster
     b->alpha_func = separate_alpha ? (uint8_t)BLEND_GET(AlphaBlendFunction) : b->color_func;
     b->src_alpha = separate_alpha ? (uint8_t)BLEND_GET(SourceAlphaBlendFactor) : b->src_color;
     b->dst_alpha = separate_alpha ? (uint8_t)BLEND_GET(DestinationAlphaBlendFactor) : b->dst_color;
+    b->enable &= !only_source(b);
     b->write_mask = 0xf;
     b->write_mask &= BLEND_GET(WriteDisableRed) ? 0xe : 0xf;
     b->write_mask &= BLEND_GET(WriteDisableGreen) ? 0xd : 0xf;

@@ -56,6 +56,10 @@ static bool refine(struct soft_raster *r, unsigned worker, const struct raster_p
     }
     if (!q->lit || !st->ps.early_depth)
         return q->lit;
+    if (st->ds.usual && depth_test_usual(st, &r->e->worker[worker].mem, p, q)) {
+        w->ps_depth += raster_count4(q->lit);
+        return q->lit;
+    }
     if (st->ds.test || st->ds.stencil_test) {
         in.computed = false;
         depth_interpolate(st, p, q, &in);

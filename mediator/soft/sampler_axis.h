@@ -3,7 +3,9 @@
 #define GTMUX_SOFT_SAMPLER_AXIS_H
 
 #include <math.h>
+#include <string.h>
 
+#include "mediator/soft/half.h"
 #include "mediator/soft/sampler.h"
 
 #define SAMPLER_INLINE static inline __attribute__((always_inline))
@@ -14,21 +16,27 @@
  * beyond either end, or more where texel offsets are given.
  */
 
-/* NaN becomes 0, infinities something finite. */
-SAMPLER_INLINE float axis_sane(float c)
+/* For |v| < 2^31: compilers make vector code of it on every host, unlike of floorf. */
+SAMPLER_INLINE float axis_floor(float v)
 {
-    c = c == c ? c : 0;
-    c = c > -0x1p30f ? c : -0x1p30f;
-    return c < 0x1p30f ? c : 0x1p30f;
+    float towards_zero = (float)(int32_t)v;
+
+    return towards_zero - (float)(towards_zero > v);
 }
 
-/* Layer of an array: nearest, clamped. */
+/* Layer of an array: nearest, clamped. NaN gives 0. */
 SAMPLER_INLINE int32_t axis_layer(float r, uint32_t layers)
 {
-    float nearest = floorf(axis_sane(r) + 0.5f);
+    float last = (float)(layers - 1);
 
-    nearest = nearest > 0 ? nearest : 0;
-    return (int32_t)(nearest < (float)layers ? nearest : (float)(layers - 1));
+    r = r > 0 ? r : 0;
+    return (int32_t)axis_floor((r < last ? r : last) + 0.5f);
+}
+
+/* Beyond 2^30 a repeated texture has no position any more; no conversion must see such values, nor NaN. */
+SAMPLER_INLINE float axis_repeatable(float c)
+{
+    return soft_as_float(soft_as_bits(c) & (0u - (uint32_t)(fabsf(c) < 0x1p30f))); /* a branch would stay one */
 }
 
 /* Position in texels. scale: the size, or 1 for coordinates that count texels already. */
@@ -36,9 +44,11 @@ SAMPLER_INLINE float axis_reduce(float c, float size, float scale, unsigned mode
 {
     switch (mode) {
     case ADDRESS_WRAP:
-        return (c - floorf(c)) * size;
+        c = axis_repeatable(c);
+        return (c - axis_floor(c)) * size;
     case ADDRESS_MIRROR:
-        return (c - 2 * floorf(c / 2)) * size;
+        c = axis_repeatable(c);
+        return (c - 2 * axis_floor(c / 2)) * size;
     case ADDRESS_MIRROR_ONCE:
         c = fabsf(c);
         break;
@@ -96,27 +106,30 @@ SAMPLER_INLINE int32_t axis_place_far(int32_t i, int32_t size, unsigned mode)
 SAMPLER_INLINE void axis_mode(const float *coordinate, const uint32_t *size, const int32_t *offset, unsigned lanes,
                               unsigned mode, bool linear, bool unnormalized, struct sampler_axis *a)
 {
-    int32_t index[LANES];
+    int32_t index[LANES], weight[LANES], extent[LANES];
 
+    /* Into arrays of its own, which nothing else can overlap: then the loops become vector code. */
     for (unsigned i = 0; i < lanes; i++) {
-        float extent = (float)(int32_t)size[i];
-        float texel = axis_reduce(axis_sane(coordinate[i]), extent, unnormalized ? 1 : extent, mode);
-        int32_t fixed = (int32_t)floorf(linear ? texel * 256 + 0.5f : texel);
+        float size_f = (float)(int32_t)size[i];
+        float texel = axis_reduce(coordinate[i], size_f, unnormalized ? 1 : size_f, mode);
+        int32_t fixed = (int32_t)axis_floor(linear ? texel * 256 + 0.5f : texel);
 
-        a->weight[i] = linear ? (fixed - 128) & 255 : 0;
+        weight[i] = linear ? (fixed - 128) & 255 : 0;
         index[i] = linear ? (fixed - 128) >> 8 : fixed;
+        extent[i] = (int32_t)size[i];
     }
+    memcpy(a->weight, weight, lanes * sizeof(weight[0]));
     if (offset) {
         for (unsigned i = 0; i < lanes; i++) {
-            a->first[i] = axis_place_far(index[i] + offset[i], (int32_t)size[i], mode);
-            a->second[i] = axis_place_far(index[i] + offset[i] + linear, (int32_t)size[i], mode);
+            a->first[i] = axis_place_far(index[i] + offset[i], extent[i], mode);
+            a->second[i] = axis_place_far(index[i] + offset[i] + linear, extent[i], mode);
         }
         return;
     }
     for (unsigned i = 0; i < lanes; i++)
-        a->first[i] = axis_place(index[i], (int32_t)size[i], mode);
+        a->first[i] = axis_place(index[i], extent[i], mode);
     for (unsigned i = 0; i < lanes; i++)
-        a->second[i] = axis_place(index[i] + linear, (int32_t)size[i], mode);
+        a->second[i] = axis_place(index[i] + linear, extent[i], mode);
 }
 
 /* A loop of its own for each mode. */
@@ -143,8 +156,9 @@ SAMPLER_INLINE void axis_body(const float *coordinate, const uint32_t *size, con
     case ADDRESS_MIRROR_ONCE:
         axis_mode(coordinate, size, offset, lanes, ADDRESS_MIRROR_ONCE, linear, unnormalized, a);
         break;
-    case ADDRESS_HALF_BORDER:
-        axis_mode(coordinate, size, offset, lanes, ADDRESS_HALF_BORDER, linear, unnormalized, a);
+    case ADDRESS_HALF_BORDER: /* half of the border counts in linear filters only (GL_CLAMP) */
+        axis_mode(coordinate, size, offset, lanes, linear ? ADDRESS_HALF_BORDER : ADDRESS_CLAMP, linear, unnormalized,
+                  a);
         break;
     case ADDRESS_CUBE:
         axis_mode(coordinate, size, offset, lanes, ADDRESS_CUBE, linear, unnormalized, a);

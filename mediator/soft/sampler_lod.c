@@ -111,7 +111,7 @@ static void find_lods(struct sampler_job *j, float *lod)
 SAMPLER_INLINE float quantize(float lod)
 {
     lod = lod > -128 ? lod : lod == lod ? -128 : 0;
-    return floorf((lod < 128 ? lod : 128) * 256 + 0.5f) / 256;
+    return axis_floor((lod < 128 ? lod : 128) * 256 + 0.5f) / 256;
 }
 
 SAMPLER_INLINE float clamp(float v, float low, float high)
@@ -141,5 +141,5 @@ void sampler_find_lod(struct sampler_job *j)
         j->level[i] = quantize(clamp(clamp(raw, least, high > least ? high : least), 0, top));
     }
     for (unsigned i = 0; i < LANES && p->mip_filter != MIP_LINEAR; i++)
-        j->level[i] = p->mip_filter == MIP_NEAREST ? floorf(j->level[i] + 0.5f) : 0;
+        j->level[i] = p->mip_filter == MIP_NEAREST ? axis_floor(j->level[i] + 0.5f) : 0;
 }

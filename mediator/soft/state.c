@@ -70,20 +70,20 @@ static const struct {
     {1, 1, 2},   {4, 4, 2},   {6, 6, 2},   {8, 8, 2},   {10, 10, 2}, {12, 12, 1},
     {13, 13, 1}, {14, 14, 1}, {15, 15, 1}, {16, 16, 2}, {16, 18, 1},
 };
-#define BASE_DWORDS      19u
-#define BASE_STATELESS   3u /* the data port's memory type, always set */
+#define BASE_DWORDS_MIN  16u /* without the bindless surface states */
+#define BASE_STATELESS   3u  /* the data port's memory type, always set */
 #define BASE_MODIFY_MASK 1u
 
 static void set_bases(struct soft_state *s, const uint32_t *dw, unsigned n)
 {
     uint32_t *kept = KEPT(s, STATE_BASE_ADDRESS);
 
-    if (n < BASE_DWORDS)
+    if (n < BASE_DWORDS_MIN)
         return;
     kept[0] = dw[0];
     kept[BASE_STATELESS] = dw[BASE_STATELESS];
     for (unsigned i = 0; i < GT_ARRAY_SIZE(base_part); i++)
-        if (dw[base_part[i].enable] & BASE_MODIFY_MASK)
+        if (base_part[i].first + base_part[i].dwords <= n && (dw[base_part[i].enable] & BASE_MODIFY_MASK))
             memcpy(kept + base_part[i].first, dw + base_part[i].first, 4u * base_part[i].dwords);
 }
 

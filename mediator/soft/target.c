@@ -30,71 +30,115 @@ static uint32_t layers_of(const struct soft_surface *s, unsigned level)
     return s->type == SOFT_SURF_3D ? GT_MIN(s->view_layers, soft_surface_depth(s, level)) : s->view_layers;
 }
 
-/* Bytes from a quad's first row to its second, where tiles keep pairs of pixels and of rows together (Y: columns of 16
- * bytes, 32 rows; X: rows of 512 bytes); 0: they do not. */
-static uint64_t row_step(const struct soft_surface *s, unsigned level)
+/* Goes from quad to quad: where the two rows of the current one are in the host. */
+struct quad_cursor {
+    const struct soft_surface *s;
+    struct soft_mem *m;
+    unsigned level, sample;
+    uint32_t layer;
+    uint64_t step; /* bytes from the first row to the second; 0: not the same for all */
+    unsigned unit; /* neighbours lie together within aligned blocks of so many bytes */
+    bool write, both;
+    uint16_t x, y;
+    uint64_t at;
+    uint8_t *row[2];
+};
+
+/* Tiles keep pairs of pixels and of rows together (Y: columns of 16 bytes, 32 rows; X: rows of 512 bytes) if the tree
+ * is where drivers put it. */
+static void cursor_layout(struct quad_cursor *c)
 {
-    if (s->samples_interleaved || s->type == SOFT_SURF_BUFFER || (s->level[level].x_el & 1) ||
-        (s->level[level].y_el & 1))
-        return 0;
-    switch (s->tiling) {
-    case SOFT_TILE_Y:
-        return s->element_bytes <= 8 ? 16 : 0;
-    case SOFT_TILE_X:
-        return 512;
-    case SOFT_LINEAR:
-        return s->pitch_bytes;
-    default:
-        return 0;
+    const struct soft_surface *s = c->s;
+    const struct soft_level *l = &s->level[c->level];
+
+    c->step = 0;
+    c->unit = 1;
+    if (s->samples_interleaved || s->type == SOFT_SURF_BUFFER || (l->x_el & 1) || (l->y_el & 1))
+        return;
+    if (s->tiling == SOFT_LINEAR) {
+        c->step = s->pitch_bytes;
+        c->unit = (s->pitch_bytes | s->address) % 64 ? 1 : 64;
+    } else if (s->tiling == SOFT_TILE_Y && s->element_bytes <= 8 && s->address % SOFT_PAGE == 0) {
+        c->step = c->unit = 16;
+    } else if (s->tiling == SOFT_TILE_X && s->address % SOFT_PAGE == 0) {
+        c->step = c->unit = 512;
     }
 }
 
-static uint8_t *direct(struct soft_mem *m, uint64_t at, unsigned bytes, bool write)
+static void cursor_start(struct quad_cursor *c, struct soft_mem *m, const struct target_write *w, bool write)
 {
-    return at % SOFT_PAGE + bytes <= SOFT_PAGE ? soft_mem_ptr(m, at, write) : NULL;
+    *c = (struct quad_cursor){.s = w->s, .m = m, .layer = w->layer, .sample = w->sample, .write = write};
+    c->level = drawn_level(w->s);
+    cursor_layout(c);
 }
 
-/* Whole pairs of pixels get host addresses even where one of them is not drawn. */
-static bool locate_quad(const struct target_write *w, struct elements *e, unsigned q, uint64_t step, bool write)
+static uint8_t *direct(const struct quad_cursor *c, uint64_t at)
 {
-    unsigned level = drawn_level(w->s), i = 4 * q;
-    uint64_t at = soft_surface_address(w->s, w->x[i], w->y[i], w->layer, level, w->sample);
+    return at % SOFT_PAGE + 2u * c->s->element_bytes <= SOFT_PAGE ? soft_mem_ptr(c->m, at, c->write) : NULL;
+}
 
-    e->at[i] = at;
-    e->at[i + 1] = at + e->bytes;
-    e->at[i + 2] = at + step;
-    e->at[i + 3] = at + step + e->bytes;
-    e->row[q][0] = direct(e->m, at, 2 * e->bytes, write);
-    if (at % SOFT_PAGE + step + 2 * e->bytes <= SOFT_PAGE)
-        e->row[q][1] = e->row[q][0] + step;
+/* Moves to the quad at x, y. lower: its second row is wanted. False: no host addresses; at is right if step is not 0.
+ */
+static bool cursor_move(struct quad_cursor *c, uint16_t x, uint16_t y, bool lower)
+{
+    unsigned two = 2u * c->s->element_bytes;
+    bool next = c->both && y == c->y && x == c->x + 2 && (c->at + two) % c->unit;
+
+    c->x = x;
+    c->y = y;
+    if (next) {
+        c->at += two;
+        c->row[0] += two;
+        c->row[1] += two;
+        return true;
+    }
+    c->both = false;
+    if (!c->step)
+        return false;
+    c->at = soft_surface_address(c->s, x, y, c->layer, c->level, c->sample);
+    c->row[0] = direct(c, c->at);
+    if (!c->row[0])
+        return false;
+    if (c->at % SOFT_PAGE + c->step + two <= SOFT_PAGE)
+        c->row[1] = c->row[0] + c->step;
     else
-        e->row[q][1] = e->mask >> (i + 2) & 3 ? direct(e->m, at + step, 2 * e->bytes, write) : e->row[q][0];
-    return e->row[q][0] && e->row[q][1];
+        c->row[1] = lower ? direct(c, c->at + c->step) : NULL;
+    c->both = c->row[1] != NULL;
+    return c->both || !lower;
+}
+
+static uint32_t in_surface(const struct target_write *w)
+{
+    unsigned level = drawn_level(w->s);
+    uint32_t width = w->s->level[level].width_px, height = w->s->level[level].height_px, mask = 0;
+
+    if (w->layer >= layers_of(w->s, level) || w->sample >= w->s->samples)
+        return 0;
+    for (unsigned i = 0; i < TARGET_CHANNELS; i++)
+        mask |= (uint32_t)(w->x[i] < width && w->y[i] < height) << i;
+    return mask & w->mask;
 }
 
 static void locate(struct soft_mem *m, const struct target_write *w, bool write, struct elements *e)
 {
-    const struct soft_surface *s = w->s;
-    unsigned level = drawn_level(s);
-    uint32_t width = s->level[level].width_px, height = s->level[level].height_px;
-    uint64_t step = row_step(s, level);
+    struct quad_cursor c;
 
     e->m = m;
-    e->bytes = s->element_bytes;
-    e->mask = 0;
-    if (w->layer >= layers_of(s, level) || w->sample >= s->samples)
-        return;
-    for (unsigned i = 0; i < TARGET_CHANNELS; i++)
-        e->mask |= (uint32_t)(w->x[i] < width && w->y[i] < height) << i;
-    e->mask &= w->mask;
+    e->bytes = w->s->element_bytes;
+    e->mask = in_surface(w);
+    cursor_start(&c, m, w, write);
     for (unsigned q = 0; q < TARGET_CHANNELS / 4; q++) {
         e->row[q][0] = NULL;
-        if (!(e->mask >> (4 * q) & 0xf) || (step && locate_quad(w, e, q, step, write)))
+        if (!(e->mask >> (4 * q) & 0xf))
             continue;
-        e->row[q][0] = NULL;
+        if (cursor_move(&c, w->x[4 * q], w->y[4 * q], e->mask >> (4 * q + 2) & 3)) {
+            e->row[q][0] = c.row[0];
+            e->row[q][1] = c.row[1];
+            continue;
+        }
         for (unsigned i = 4 * q; i < 4 * q + 4; i++)
             if (e->mask >> i & 1)
-                e->at[i] = soft_surface_address(s, w->x[i], w->y[i], w->layer, level, w->sample);
+                e->at[i] = soft_surface_address(w->s, w->x[i], w->y[i], w->layer, c.level, w->sample);
     }
 }
 
@@ -209,11 +253,7 @@ static void logic(unsigned op, uint8_t *raw, const uint8_t *old, unsigned bytes)
 static void pack_uniform(const struct soft_format *f, const float (*color)[TARGET_CHANNELS], unsigned bytes,
                          uint8_t *raw)
 {
-    uint32_t one[4];
-
-    for (unsigned c = 0; c < 4; c++)
-        memcpy(&one[c], &color[c][0], sizeof(one[c]));
-    soft_format_pack(f, one, raw);
+    soft_format_pack_row(f, (const uint32_t *)color, TARGET_CHANNELS, 1, raw);
     for (unsigned i = 1; i < TARGET_CHANNELS; i++)
         copy_element(raw + i * bytes, raw, bytes);
 }
@@ -301,6 +341,55 @@ void target_read(struct soft_mem *m, const struct target_write *w, float out[4][
         settle(m, w, e.mask);
     load(&e, raw);
     soft_format_unpack_row(w->s->info, raw, TARGET_CHANNELS, (uint32_t *)out, TARGET_CHANNELS);
+}
+
+/* A pixel of a quad without a host address for it. */
+static void flat_slow(struct soft_mem *m, const struct target_write *w, const struct raster_quad *q, unsigned lit,
+                      const uint8_t *element)
+{
+    for (unsigned k = 0; k < 4; k++)
+        if (lit >> k & 1)
+            soft_mem_write(m,
+                           soft_surface_address(w->s, q->x + (k & 1), q->y + (k >> 1), w->layer, drawn_level(w->s), 0),
+                           element, w->s->element_bytes);
+}
+
+bool target_flat(struct soft_mem *m, const struct target_write *w, const struct raster_quad *quad, unsigned n)
+{
+    unsigned level = drawn_level(w->s), bytes = w->s->element_bytes;
+    uint32_t width = w->s->level[level].width_px, height = w->s->level[level].height_px;
+    uint8_t raw[TARGET_CHANNELS * ELEMENT_MAX];
+    struct quad_cursor c;
+
+    if (!drawable(w) || w->s->samples > 1 || w->blend->enable || w->blend->logic_enable || w->blend->write_mask != 0xf)
+        return false;
+    if (w->layer >= layers_of(w->s, level))
+        return true;
+    pack_uniform(w->s->info, w->color, bytes, raw);
+    cursor_start(&c, m, w, true);
+    for (const struct raster_quad *q = quad; q < quad + n; q++) {
+        unsigned lit = q->lit &
+                       (q->x + 1u < width ? 0xf
+                        : q->x < width    ? 5
+                                          : 0) &
+                       (q->y + 1u < height ? 0xf
+                        : q->y < height    ? 3
+                                           : 0);
+
+        if (!lit)
+            continue;
+        if (!cursor_move(&c, q->x, q->y, lit >> 2)) {
+            flat_slow(m, w, q, lit, raw);
+        } else if (lit == 0xf && bytes == 4) {
+            memcpy(c.row[0], raw, 8);
+            memcpy(c.row[1], raw, 8);
+        } else {
+            for (unsigned k = 0; k < 4; k++)
+                if (lit >> k & 1)
+                    copy_element(c.row[k >> 1] + (k & 1) * bytes, raw, bytes);
+        }
+    }
+    return true;
 }
 
 /*

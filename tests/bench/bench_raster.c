@@ -120,7 +120,7 @@ static void depth(bool on)
          F(3DSTATE_DEPTH_BUFFER, Height), SIDE - 1, F(3DSTATE_DEPTH_BUFFER, SurfaceBaseAddress),
          FIXTURE_BASE + 2 * BYTES);
     GIVE(&p, 3DSTATE_WM_DEPTH_STENCIL, 4, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestEnable), on,
-         F(3DSTATE_WM_DEPTH_STENCIL, DepthBufferWriteEnable), 1, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestFunction),
+         F(3DSTATE_WM_DEPTH_STENCIL, DepthBufferWriteEnable), on, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestFunction),
          COMPARE_GEQUAL);
 }
 

@@ -267,6 +267,7 @@ int main(int argc, char **argv)
     }
     for_all(draw_scenes, dir, argv + 2);
     for_all(texture_scenes, dir, argv + 2);
+    for_all(sampling_scenes, dir, argv + 2);
     for_all(data_scenes, dir, argv + 2);
     return 0;
 }

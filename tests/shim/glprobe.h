@@ -18,7 +18,7 @@ struct scene {
     int outliers;  /* pixels that may differ more: where GL leaves the result open (edges of lines, chaotic loops) */
 };
 
-extern const struct scene draw_scenes[], texture_scenes[], data_scenes[]; /* end with a name of NULL */
+extern const struct scene draw_scenes[], texture_scenes[], sampling_scenes[], data_scenes[]; /* end with a name of NULL */
 
 /* ---- tools */
 GLuint make_program(const char *vertex, const char *fragment);

@@ -8,19 +8,22 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "mediator/backend.h"
+#include "mediator/capture.h"
 #include "tests/unit/blt_ref.h"
 #include "tests/unit/exec_double.h"
-#include "tests/unit/gxc.h"
 #include "vgpu/desc/cmds.h"
 
 struct replay {
-    struct gxc capture;
+    struct capture capture;
     struct vgpu_exec x;
     struct backend *soft;
 };
 
-static struct gxc_bo *bo_at(struct gxc *g, uint64_t addr)
+static struct capture_bo *bo_at(struct capture *g, uint64_t addr)
 {
     for (uint32_t i = 0; i < g->head.nbo; i++)
         if (addr == g->bo[i].addr)
@@ -35,9 +38,9 @@ static void open_capture(struct replay *r, const char *name)
     memset(r, 0, sizeof(*r));
     assert_int_equal(cmd_init(err, sizeof(err)), 0);
     snprintf(path, sizeof(path), "%s/corpus/%s", TESTS_DIR, name);
-    assert_true(gxc_load(&r->capture, path));
+    assert_true(capture_load(&r->capture, path, err, sizeof(err)));
     for (uint32_t i = 0; i < r->capture.head.nbo; i++) {
-        struct gxc_bo *bo = &r->capture.bo[i];
+        struct capture_bo *bo = &r->capture.bo[i];
 
         double_map(&r->x, bo->addr, bo->data, bo->size, false);
     }
@@ -48,13 +51,13 @@ static void open_capture(struct replay *r, const char *name)
 static void close_capture(struct replay *r)
 {
     r->soft->ops->destroy(r->soft);
-    gxc_free(&r->capture);
+    capture_free(&r->capture);
 }
 
 /* Runs the 2D commands of the batch up to its end; returns the last one. Every command must be known. */
 static const uint32_t *run_batch(struct replay *r, unsigned *blits)
 {
-    struct gxc_bo *bo = &r->capture.bo[r->capture.head.batch_bo];
+    struct capture_bo *bo = &r->capture.bo[r->capture.head.batch_bo];
     const uint32_t *dw = (const uint32_t *)(bo->data + r->capture.head.batch_offset), *blit = NULL;
     const uint32_t *end = (const uint32_t *)(bo->data + bo->size);
 
@@ -79,7 +82,7 @@ static const uint32_t *run_batch(struct replay *r, unsigned *blits)
 }
 
 /* The captured buffers are still empty (the test program filled nothing): give them contents. */
-static void fill(struct gxc_bo *bo)
+static void fill(struct capture_bo *bo)
 {
     for (uint64_t i = 0; i < bo->size; i += 4) {
         uint32_t v = ref_random();
@@ -88,7 +91,7 @@ static void fill(struct gxc_bo *bo)
     }
 }
 
-static struct ref_surface surface_of(const struct gxc_bo *bo, uint32_t pitch)
+static struct ref_surface surface_of(const struct capture_bo *bo, uint32_t pitch)
 {
     return (struct ref_surface){0, (int)(bo->tiling ? bo->stride : pitch), bo->tiling ? REF_X : REF_LINEAR, 4};
 }
@@ -97,9 +100,9 @@ static struct ref_surface surface_of(const struct gxc_bo *bo, uint32_t pitch)
  * The test program gave the wrong stride to libigt for its X tiled surfaces (256 of 512 bytes, less than a tile is
  * wide): the pitch that the kernel was told of takes its place.
  */
-static void correct_pitch(struct gxc *g)
+static void correct_pitch(struct capture *g)
 {
-    const struct gxc_bo *src = &g->bo[1], *dst = &g->bo[2];
+    const struct capture_bo *src = &g->bo[1], *dst = &g->bo[2];
     uint32_t *dw = (uint32_t *)(g->bo[g->head.batch_bo].data + g->head.batch_offset);
 
     if (dst->tiling)
@@ -115,7 +118,7 @@ static void copies_its_rectangle(const char *name)
 
     open_capture(&r, name);
     /* libigt lists the batch, then source and destination. */
-    struct gxc_bo *src = &r.capture.bo[1], *dst = &r.capture.bo[2];
+    struct capture_bo *src = &r.capture.bo[1], *dst = &r.capture.bo[2];
     fill(src);
     fill(dst);
     correct_pitch(&r.capture);
@@ -154,20 +157,21 @@ static void x_tiled_copy(void **state)
 static void broken_captures_are_refused(void **state)
 {
     struct replay r;
-    struct gxc g;
+    struct capture g;
     uint8_t data[4392];
+    char err[200];
 
     (void)state;
     open_capture(&r, "skl-libigt-igt-blt-t0-0002.gxc");
     memset(data, 0, sizeof(data));
     memcpy(data, &r.capture.head, sizeof(r.capture.head));
     for (size_t n = 0; n < sizeof(data); n += 7) { /* records of zeroes: no buffer has a size */
-        assert_false(gxc_parse(&g, data, n));
-        gxc_free(&g);
+        assert_false(capture_parse(&g, data, n, err, sizeof(err)));
+        capture_free(&g);
     }
     data[0] = 'X';
-    assert_false(gxc_parse(&g, data, sizeof(data)));
-    gxc_free(&g);
+    assert_false(capture_parse(&g, data, sizeof(data), err, sizeof(err)));
+    capture_free(&g);
     close_capture(&r);
 }
 

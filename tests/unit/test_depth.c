@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "pixel_fixture.h"
 
@@ -213,6 +214,47 @@ static void the_plane_gives_depth_at_samples(void **state)
     assert_float_equal(in.z[3 * RASTER_SAMPLES], 0.125 + 0.5 * 9.5 + 2 * 18.5, 0);
 }
 
+/* Four at once and one by one: the same bits, the same pixels. */
+static void the_usual_case_is_the_general_one(void **state)
+{
+    static uint8_t usual[4 * SOFT_PAGE], was[4 * SOFT_PAGE];
+
+    (void)state;
+    srand(3);
+    st.sample_x[0] = st.sample_y[0] = 8;
+    for (unsigned n = 0; n < 2000; n++) {
+        struct raster_quad a = {.x = (uint16_t)(rand() % 16 * 2), .y = (uint16_t)(rand() % 16 * 2)}, b;
+        struct depth_input in = {.computed = false};
+
+        st.ds.format = n & 1 ? DEPTH_D24 : DEPTH_D32F;
+        st.ds.func = (uint8_t)(n / 2 % 8);
+        st.ds.write = n / 16 % 2;
+        p.z = (struct raster_plane){(float)(rand() % 200) / 150 - 0.1f, (float)(rand() % 9 - 4) / 50,
+                                    (float)(rand() % 9 - 4) / 50};
+        p.ref_x = a.x;
+        p.ref_y = a.y;
+        for (unsigned i = 0; i < 4; i++) {
+            float z = (float)(rand() % 100) / 99;
+            uint32_t bits = depth_encode(st.ds.format, z);
+
+            a.cover[i] = rand() % 4 != 0;
+            a.lit |= (uint8_t)(a.cover[i] << i);
+            soft_mem_write(&fixture_mem, soft_surface_address(&st.ds.depth, a.x + i % 2, a.y + i / 2, 0, 0, 0), &bits,
+                           4);
+        }
+        b = a;
+        memcpy(was, fixture_ram, sizeof(was));
+        assert_true(depth_is_usual(&st));
+        assert_true(depth_test_usual(&st, &fixture_mem, &p, &a));
+        memcpy(usual, fixture_ram, sizeof(usual));
+        memcpy(fixture_ram, was, sizeof(was));
+        depth_interpolate(&st, &p, &b, &in);
+        assert_int_equal(depth_test_quad(&st, &fixture_mem, &p, &b, &in), raster_count4(a.lit));
+        assert_memory_equal(a.cover, b.cover, sizeof(a.cover));
+        assert_memory_equal(usual, fixture_ram, sizeof(usual));
+    }
+}
+
 /* ---- stencil */
 
 static void with_stencil(struct raster_stencil_face front)
@@ -318,6 +360,7 @@ int main(void)
         CASE(beyond_the_buffer_nothing_is_touched),
         CASE(samples_have_depths_of_their_own),
         CASE(the_plane_gives_depth_at_samples),
+        CASE(the_usual_case_is_the_general_one),
         CASE(operations_change_the_value),
         CASE(each_outcome_has_its_operation),
         CASE(masks_protect_bits_and_faces_differ),

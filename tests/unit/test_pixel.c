@@ -308,6 +308,43 @@ static void threads_of_eight_channels_are_whole(void **state)
     assert_int_equal(p.e.count.ps_invocations, 33);
 }
 
+/* Mesa's kernel for clears is not run, but known; with blending it is run. The pixels are the same. */
+static void clears_are_known_by_their_kernel(void **state)
+{
+    static uint8_t known[32 * SOFT_PAGE];
+    const struct engine_vertex v[3] = {
+        {.position = {101, 55, 0, 1}, .attribute = {0.2f, 0.4f, 0.6f, 0.8f}},
+        {.position = {13, 55, 0, 1}, .attribute = {0.2f, 0.4f, 0.6f, 0.8f}},
+        {.position = {13, 7, 0, 1}, .attribute = {0.2f, 0.4f, 0.6f, 0.8f}},
+    };
+    uint32_t *entry = (uint32_t *)engine_heap(ENGINE_BLEND) + 1;
+
+    (void)state;
+    engine_shader(&p, "fs16-8cde77269f06", 2, 0);
+    GIVE(&p, 3DSTATE_SBE, 6, F(3DSTATE_SBE, NumberOfSFOutputAttributes), 1, F(3DSTATE_SBE, VertexURBEntryReadOffset), 1,
+         F(3DSTATE_SBE, ForceVertexURBEntryReadOffset), 1, F(3DSTATE_SBE, ConstantInterpolationEnable), 1);
+    for (unsigned mode = 0; mode < 4; mode++) {
+        if (mode == W)
+            continue;
+        for (unsigned run = 0; run < 2; run++) {
+            memset(fixture_ram, 0, 32 * SOFT_PAGE);
+            memset(entry, 0, 8);
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, ColorBufferBlendEnable, run); /* one, zero, clamped: the same */
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceBlendFactor, 1);
+            FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationBlendFactor, 17);
+            engine_target((struct fixture_surface){SOFT_FORMAT_R8G8B8A8_UNORM, mode, 99, 50, 512, 0, 0});
+            p.e.count.ps_invocations = 0;
+            assert_true(engine_draw(&p, SOFT_RECT, v));
+            assert_int_equal(p.e.count.ps_invocations, 88 * 48);
+            assert_int_equal(pixel(13, 7), 0xcc996633);
+            assert_int_equal(pixel(12, 7), 0);
+            if (run)
+                assert_memory_equal(known, fixture_ram, sizeof(known));
+            memcpy(known, fixture_ram, sizeof(known));
+        }
+    }
+}
+
 /* Fast clear: a 2 x 1 rectangle of blocks of 64 x 32 pixels, with the surface's clear colour. */
 static void fast_clears_fill_the_pixels(void **state)
 {
@@ -449,6 +486,7 @@ int main(void)
         CASE(hz_op_clears_depth_and_stencil),
         CASE(resolves_and_missing_shaders_draw_nothing),
         CASE(threads_of_eight_channels_are_whole),
+        CASE(clears_are_known_by_their_kernel),
         CASE(fast_clears_fill_the_pixels),
         CASE(fills_touch_exactly_their_pixels),
         CASE(endless_shaders_end_when_the_engine_is_wanted),

@@ -417,7 +417,7 @@ static void store_truth(struct eu_thread *t, const struct eu_op *op, const struc
     store(t, &as_int, &v, mask, 0);
 }
 
-void eu_exec_any(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
+static void execute(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
 {
     struct eu_any a;
     union eu_values v;
@@ -425,6 +425,7 @@ void eu_exec_any(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
 
     a.thread = t;
     a.compares = a.has_second = false;
+    a.alt = op->kind == EU_EXEC_FLOAT && (t->cr0[0] & EU_CR0_ALT);
     a.pred = op->op == EU_OP_SEL && op->pred ? eu_predicate(t, op) : 0;
     for (unsigned i = 0; i < n; i++)
         load(t, op, &op->src[i], &a.s[i]);
@@ -446,4 +447,18 @@ void eu_exec_any(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
         store_acc(t, op, &a, &v, mask);
     if (a.has_second && op->op == EU_OP_MATH && !op->dst.null)
         store(t, op, &a.second, mask, op->width * size < EU_REG_BYTES ? EU_REG_BYTES : op->width * size);
+}
+
+/* Doubles have a bit of their own for denormals; the thread's mode is that of singles. */
+void eu_exec_any(struct eu_thread *t, const struct eu_op *op, uint32_t mask)
+{
+    uint32_t cr0 = t->cr0[0] & ~EU_CR0_DENORM_SINGLE, before;
+
+    if (op->kind != EU_EXEC_DOUBLE) {
+        execute(t, op, mask);
+        return;
+    }
+    before = eu_mode_enter(t->cr0[0] & EU_CR0_DENORM_DOUBLE ? cr0 | EU_CR0_DENORM_SINGLE : cr0);
+    execute(t, op, mask);
+    eu_mode_leave(before);
 }

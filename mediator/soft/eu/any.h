@@ -19,6 +19,7 @@ struct eu_any {
     uint32_t truth;         /* result of a comparison */
     bool compares;
     bool has_second;
+    bool alt;                       /* float rules of EU_CR0_ALT */
     uint32_t pred;                  /* sel: where source 0 is chosen, if it is not by comparing */
     int64_t acc[EU_LANES];          /* integer accumulators, for the instructions that read them */
     const struct eu_thread *thread; /* pln and line look at more than their region */

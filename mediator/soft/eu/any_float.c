@@ -2,6 +2,7 @@
  * Float instructions. mad is fused, as on Gen9 (its OpenCL driver reports CL_FP_FMA, and GLSL's precise fma() is mad);
  * pln, lrp and line are made of fused steps.
  */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -67,9 +68,10 @@ static void plane(struct eu_any *a, const struct eu_op *op)
         unsigned off = uv->off + i / 8 * 64 + i % 8 * 4;
 
         if (op->op == EU_OP_LINE)
-            a->r.f[i] = fmaf(dx, a->s[1].f[i], c);
+            a->r.f[i] = multiply_add_float(a, dx, a->s[1].f[i], c);
         else
-            a->r.f[i] = fmaf(dx, modified(uv, at(a, off)), fmaf(dy, modified(uv, at(a, off + EU_REG_BYTES)), c));
+            a->r.f[i] = multiply_add_float(a, dx, modified(uv, at(a, off)),
+                                           multiply_add_float(a, dy, modified(uv, at(a, off + EU_REG_BYTES)), c));
     }
 }
 
@@ -79,9 +81,13 @@ void eu_any_float(struct eu_any *a, const struct eu_op *op)
         plane(a, op);
     else
         compute_all_float(a, op);
+    for (unsigned i = 0; a->alt && !a->compares && i < op->width; i++)
+        a->r.f[i] = finite_float(a->r.f[i]);
 }
 
 void eu_any_double(struct eu_any *a, const struct eu_op *op)
 {
     compute_all_double(a, op);
+    for (unsigned i = 0; a->alt && !a->compares && i < op->width; i++)
+        a->r.d[i] = finite_double(a->r.d[i]);
 }

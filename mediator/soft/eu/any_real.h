@@ -72,17 +72,38 @@ static REAL NAME(one_source)(const struct eu_op *op, REAL x)
     }
 }
 
+/* PRM SKL vol 7, "Floating Point Modes": in ALT mode a product with zero is zero, whatever the other factor. */
+static REAL NAME(multiply_add)(const struct eu_any *a, REAL x, REAL y, REAL z)
+{
+    return a->alt && (x == 0 || y == 0) ? z : FN(fma)(x, y, z);
+}
+
+static REAL NAME(multiply)(const struct eu_any *a, REAL x, REAL y)
+{
+    return a->alt && (x == 0 || y == 0) ? 0 : x * y;
+}
+
+/* ... and there are no infinities and NaN. */
+static REAL NAME(finite)(REAL v)
+{
+    const REAL top = sizeof(REAL) == sizeof(float) ? (REAL)FLT_MAX : (REAL)DBL_MAX;
+
+    if (isnan(v))
+        return 0;
+    return v > top ? top : v < -top ? -top : v;
+}
+
 /* Dot products of four channels, the result in all of them. */
 static void NAME(dot)(struct eu_any *a, const struct eu_op *op)
 {
     for (unsigned i = 0; i < op->width; i += 4) {
         const REAL *x = &a->s[0].FIELD[i], *y = &a->s[1].FIELD[i];
-        REAL sum = FN(fma)(x[1], y[1], x[0] * y[0]);
+        REAL sum = NAME(multiply_add)(a, x[1], y[1], NAME(multiply)(a, x[0], y[0]));
 
         if (op->op != EU_OP_DP2)
-            sum = FN(fma)(x[2], y[2], sum);
+            sum = NAME(multiply_add)(a, x[2], y[2], sum);
         if (op->op == EU_OP_DP4)
-            sum = FN(fma)(x[3], y[3], sum);
+            sum = NAME(multiply_add)(a, x[3], y[3], sum);
         else if (op->op == EU_OP_DPH)
             sum += y[3];
         for (unsigned j = 0; j < 4; j++)
@@ -98,16 +119,16 @@ static REAL NAME(several_sources)(const struct eu_any *a, const struct eu_op *op
     case EU_OP_ADD:
         return x + y;
     case EU_OP_MUL:
-        return x * y;
+        return NAME(multiply)(a, x, y);
     case EU_OP_SEL:
         return (op->cond ? NAME(prefers)(op->cond, x, y) : a->pred >> i & 1) ? x : y;
     case EU_OP_MAC:
-        return FN(fma)(x, y, a->s[2].FIELD[i]);
+        return NAME(multiply_add)(a, x, y, a->s[2].FIELD[i]);
     case EU_OP_MAD:
     case EU_OP_MADM:
-        return FN(fma)(y, a->s[2].FIELD[i], x);
+        return NAME(multiply_add)(a, y, a->s[2].FIELD[i], x);
     case EU_OP_LRP:
-        return FN(fma)(x, y, (1 - x) * a->s[2].FIELD[i]);
+        return NAME(multiply_add)(a, x, y, NAME(multiply)(a, 1 - x, a->s[2].FIELD[i]));
     case EU_OP_CSEL:
         return NAME(compare)(op->cond, a->s[2].FIELD[i], 0) ? x : y;
     default:

@@ -1,4 +1,6 @@
 /* Which function executes an op: those of vec.h where they do the same as the general one. */
+#include <string.h>
+
 #include "mediator/soft/eu/vec.h"
 
 static const struct eu_vec_table *table(void)
@@ -79,12 +81,14 @@ static bool writes_acc(const struct eu_op *op)
 
 /* ---- floats */
 
+/* plain: neither saturation nor conditions, nor types that need extension. */
 static eu_exec choose_two(const struct eu_op *op, const struct eu_vec_two *two, bool plain)
 {
+    unsigned s0 = op->src[0].shape, s1 = op->src[1].shape;
     eu_exec fast = NULL;
 
-    if (plain && op->src[0].shape <= EU_SHAPE_IMM && op->src[1].shape <= EU_SHAPE_IMM)
-        fast = two->plain[op->src[0].shape][op->src[1].shape];
+    if (plain && s0 <= EU_SHAPE_IMM && s1 <= EU_SHAPE_IMM)
+        fast = modified(op, 2) ? two->signs[s0][s1] : two->plain[s0][s1];
     return fast ? fast : two->any;
 }
 
@@ -132,7 +136,7 @@ static eu_exec choose_pln(const struct eu_op *op, const struct eu_vec_table *v)
 
 static eu_exec choose_float(const struct eu_op *op, const struct eu_vec_table *v)
 {
-    bool plain = !op->saturate && !op->cond && !op->dst.null && !modified(op, 2);
+    bool plain = !op->saturate && !op->cond && !op->dst.null;
 
     switch (op->op) {
     case EU_OP_MOV:
@@ -156,7 +160,7 @@ static eu_exec choose_float(const struct eu_op *op, const struct eu_vec_table *v
     case EU_OP_SEL: /* min, max; by predicate only with modifiers */
         if (op->dst.null || (op->cond != EU_COND_L && op->cond != EU_COND_GE))
             return NULL;
-        plain = !op->saturate && !modified(op, 2);
+        plain = !op->saturate;
         return choose_two(op, op->cond == EU_COND_L ? &v->fmin : &v->fmax, plain);
     case EU_OP_MAD:
         return op->dst.null && !op->cond ? NULL : choose_mad(op, v);
@@ -230,7 +234,7 @@ static eu_exec choose_int_mov(const struct eu_op *op, const struct eu_vec_table 
 
 static eu_exec choose_int(const struct eu_op *op, const struct eu_vec_table *v)
 {
-    bool plain = !op->cond && !op->dst.null && !modified(op, 2) && is_dword(op->src[0].type) &&
+    bool plain = !op->cond && !op->dst.null && is_dword(op->src[0].type) &&
                  (is_dword(op->src[1].type) || op->src[1].shape == EU_SHAPE_IMM) && !has_vector(op, 2);
 
     switch (op->op) {
@@ -289,6 +293,38 @@ static eu_exec choose_words(const struct eu_op *op, const struct eu_vec_table *v
     }
 }
 
+/* ---- moves of one channel: headers, flags and addresses */
+
+#define MOVE_ONE(bytes)                                                                                                \
+    static void move_one_##bytes(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                           \
+    {                                                                                                                  \
+        if (mask & 1)                                                                                                  \
+            memcpy((uint8_t *)t + op->dst.off, (const uint8_t *)t + op->src[0].off, bytes);                            \
+    }                                                                                                                  \
+    static void set_one_##bytes(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                            \
+    {                                                                                                                  \
+        if (mask & 1)                                                                                                  \
+            memcpy((uint8_t *)t + op->dst.off, &op->imm, bytes);                                                       \
+    }
+MOVE_ONE(2)
+MOVE_ONE(4)
+
+/* As wide as the destination or wider, so that the first bytes are the value. */
+static eu_exec choose_move_one(const struct eu_op *op)
+{
+    const struct eu_src *s = &op->src[0];
+    unsigned bytes = eu_types[op->dst.type].bytes;
+
+    if (op->op != EU_OP_MOV || op->width != 1 || op->kind != EU_EXEC_INT || op->cond || (op->saturate && !op->raw) ||
+        modified(op, 1) || op->dst.null || op->dst.indirect || eu_types[op->dst.type].kind == EU_KIND_F)
+        return NULL;
+    if (s->shape > EU_SHAPE_PATTERN || eu_types[s->type].bytes < bytes || eu_types[s->type].kind == EU_KIND_V)
+        return NULL;
+    if (bytes == 2)
+        return s->shape == EU_SHAPE_IMM ? set_one_2 : move_one_2;
+    return bytes != 4 ? NULL : s->shape == EU_SHAPE_IMM ? set_one_4 : move_one_4;
+}
+
 static bool is_condition(const struct eu_op *op)
 {
     return op->op == EU_OP_MATH || op->cond <= EU_COND_LE || (op->cond == EU_COND_U && op->kind == EU_EXEC_FLOAT);
@@ -301,6 +337,8 @@ eu_exec eu_choose_from(const struct eu_op *op, const struct eu_vec_table *v)
 
     if (writes_acc(op) || !is_condition(op))
         return NULL;
+    if (choose_move_one(op))
+        return choose_move_one(op);
     if ((type == EU_TYPE_UW || type == EU_TYPE_W) && op->kind == EU_EXEC_INT && sources_are_int(op, n))
         return choose_words(op, v);
     if (!dst_fits(op, flags_only))

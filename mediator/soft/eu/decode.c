@@ -213,8 +213,10 @@ static void shrink(struct decoder *d)
     struct eu_op *ops = realloc(k->ops, k->n * sizeof(*ops));
     uint8_t *code = realloc(k->code, k->size ? k->size : 1);
 
-    k->ops = ops ? ops : k->ops;
-    k->code = code ? code : k->code;
+    if (ops)
+        k->ops = ops;
+    if (code)
+        k->code = code;
     k->memory = sizeof(*k) + k->n * sizeof(*k->ops) + k->size + (k->size / EU_COMPACT_BYTES + 1) * sizeof(*k->index) +
                 (size_t)d->patterns.room * EU_LANES * sizeof(*k->patterns);
 }

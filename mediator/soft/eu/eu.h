@@ -118,7 +118,9 @@ struct eu_thread {
 
 #define EU_IP_START UINT32_MAX
 
-/* Bits of cr0.0. PRM SKL vol 7, "Control Register"; Mesa brw_eu_defines.h BRW_CR0_*. */
+/* Bits of cr0.0. PRM SKL vol 7, "Control Register"; Mesa brw_eu_defines.h BRW_CR0_*. ALT is what FloatingPointMode of
+ * 3DSTATE_* asks for: nothing times zero is zero, results are finite (slow here; for programs with legacy rules). */
+#define EU_CR0_ALT           0x1u
 #define EU_CR0_ROUND         0x30u /* 0 nearest even, 1 up, 2 down, 3 to zero */
 #define EU_CR0_ROUND_SHIFT   4u
 #define EU_CR0_DENORM_DOUBLE 0x40u /* 1: denormals are kept */

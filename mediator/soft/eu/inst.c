@@ -249,7 +249,9 @@ unsigned eu_inst_parse(struct eu_inst *in, const uint8_t *code, size_t n)
     } else {
         parse_dst(in);
         parse_src(in, 0);
-        parse_src(in, 1);
+        /* An immediate quadword takes the place of source 1. */
+        if (in->src[0].file != EU_IMM || eu_types[in->src[0].type].bytes < 8)
+            parse_src(in, 1);
     }
     return bytes;
 }

@@ -54,12 +54,12 @@ const char *eu_lower_send(struct eu_op *op, const struct eu_inst *in)
     }
     if (!eu_inst_ex_desc(in, &op->uip) && !desc_register(&ex, &op->ex_desc_off))
         return "message descriptor in a wrong place";
-    op->dst.null = eu_is_null(&in->dst);
+    op->dst.null = in->dst.file != EU_GRF; /* null, or acc0 as libigt has it */
     op->dst.indirect = in->dst.indirect;
     op->dst.address = in->dst.address;
     op->dst.offset = in->dst.offset;
     op->dst.off = (uint16_t)(in->dst.nr * EU_REG_BYTES);
-    if (!op->dst.null && (in->dst.file != EU_GRF || in->dst.nr >= EU_GRFS))
+    if (!op->dst.null && in->dst.nr >= EU_GRFS)
         return "message answer beyond the register file";
     return NULL;
 }

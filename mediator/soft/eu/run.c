@@ -89,7 +89,7 @@ uint32_t eu_predicate(const struct eu_thread *t, const struct eu_op *op)
         other = (uint32_t)(flags >> (op->flag_bit ^ 32)); /* the same bits of the other register */
         bits = op->pred == EU_PRED_ANYV ? bits | other : bits & other;
     } else if (op->pred >= EU_PRED_ANY2H && op->pred <= EU_PRED_ALL32H) {
-        bits = grouped(bits & op->lanes, 2u << (op->pred - EU_PRED_ANY2H) / 2, op->pred & 1);
+        bits = grouped(bits, 2u << (op->pred - EU_PRED_ANY2H) / 2, op->pred & 1);
     }
     return op->pred_inv ? ~bits : bits;
 }
@@ -242,6 +242,12 @@ static void refresh(struct eu_thread *t, const struct eu_op *op)
     t->tm0[2] = 0;
 }
 
+/* Rules of ALT mode are known to the general way only. */
+static eu_exec exec_of(const struct eu_thread *t, const struct eu_op *op)
+{
+    return op->kind == EU_EXEC_FLOAT && (t->cr0[0] & EU_CR0_ALT) ? eu_exec_any : op->exec;
+}
+
 /* The next op after an instruction that may have written cr0 or ip. */
 static uint32_t touch(struct eu_thread *t, const struct eu_op *op, uint32_t mask, uint32_t ip, uint32_t *host)
 {
@@ -250,7 +256,7 @@ static uint32_t touch(struct eu_thread *t, const struct eu_op *op, uint32_t mask
     refresh(t, op);
     if (op->pred && op->op != EU_OP_SEL)
         mask &= eu_predicate(t, op);
-    op->exec(t, op, mask);
+    exec_of(t, op)(t, op, mask);
     if (t->cr0[0] != cr0) {
         eu_mode_leave(*host);
         *host = eu_mode_enter(t->cr0[0]);
@@ -265,6 +271,20 @@ static const char *fault_of(const struct eu_kernel *k, uint32_t ip)
     if (ip == k->off_end)
         return "the kernel runs off its end";
     return ip == k->bad_target ? "jump to no instruction" : "illegal instruction";
+}
+
+/* The host's code rounds to nearest, whatever the thread does; that denormals are flushed in it does no harm, and
+ * changing the mode costs more than many a message. */
+static enum eu_result carry_message(struct eu_thread *t, const struct eu_op *op, uint32_t mask, uint32_t *host)
+{
+    enum eu_result r;
+
+    if (!(t->cr0[0] & EU_CR0_ROUND))
+        return eu_send(t, op, mask);
+    eu_mode_leave(*host);
+    r = eu_send(t, op, mask);
+    *host = eu_mode_enter(t->cr0[0]);
+    return r;
 }
 
 /* Ops that are neither arithmetic nor branches. EU_DONE: go on at *ip. `over`: the thread has ended. */
@@ -285,9 +305,7 @@ static enum eu_result special(struct eu_thread *t, const struct eu_op *op, uint3
         t->notified--;
         break;
     case EU_RUN_SEND:
-        eu_mode_leave(*host); /* the host's code has its own */
-        r = eu_send(t, op, op->pred ? mask & eu_predicate(t, op) : mask);
-        *host = eu_mode_enter(t->cr0[0]);
+        r = carry_message(t, op, op->pred ? mask & eu_predicate(t, op) : mask, host);
         *over = r == EU_DONE && op->eot;
         break;
     default:
@@ -303,6 +321,9 @@ static const struct eu_op *run_plain(struct eu_thread *t, const struct eu_op *op
 {
     uint32_t active = t->flow.active;
     unsigned left = *budget;
+
+    if (t->cr0[0] & EU_CR0_ALT)
+        return op;
 
     while (op->run == EU_RUN_PLAIN && left) {
         op->exec(t, op, ((active | op->force) >> op->chan) & op->lanes);
@@ -325,7 +346,7 @@ static enum eu_result run_one(struct eu_thread *t, uint32_t *ip, bool *over, uin
     run = op->run & (EU_RUN_MEET - 1);
     mask = ((t->flow.active | op->force) >> op->chan) & op->lanes;
     if (run <= EU_RUN_PRED) {
-        op->exec(t, op, run == EU_RUN_PRED ? mask & eu_predicate(t, op) : mask);
+        exec_of(t, op)(t, op, run == EU_RUN_PRED ? mask & eu_predicate(t, op) : mask);
         ++*ip;
         return EU_DONE;
     }

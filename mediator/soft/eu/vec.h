@@ -7,9 +7,10 @@
 
 #include "mediator/soft/eu/op.h"
 
-/* A function for each pair of shapes VEC, SCALAR, IMM without modifiers; `any` takes all shapes and modifiers. */
+/* A function for each pair of shapes VEC, SCALAR, IMM: without modifiers; of floats, with those of sources. `any` takes
+ * all shapes, modifiers and conditions. */
 struct eu_vec_two {
-    eu_exec plain[3][3], any;
+    eu_exec plain[3][3], signs[3][3], any;
 };
 
 struct eu_vec_table {

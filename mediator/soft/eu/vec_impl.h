@@ -16,10 +16,10 @@
     }
 
 const struct eu_vec_table EU_VEC_TABLE = {
-    .fadd = PAIRS_OF(fadd),
-    .fmul = PAIRS_OF(fmul),
-    .fmin = PAIRS_OF(fmin),
-    .fmax = PAIRS_OF(fmax),
+    .fadd = PAIRS_AND_SIGNS_OF(fadd),
+    .fmul = PAIRS_AND_SIGNS_OF(fmul),
+    .fmin = PAIRS_AND_SIGNS_OF(fmin),
+    .fmax = PAIRS_AND_SIGNS_OF(fmax),
     .fcmp = ANY(fcmp),
     .iadd = PAIRS_OF(iadd),
     .iadd_words = iadd_words,

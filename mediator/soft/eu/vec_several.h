@@ -92,6 +92,14 @@ INLINE void plain_f(struct eu_thread *t, const struct eu_op *op, uint32_t mask, 
     EACH_CHUNK((vi)two_f(what, (vf)source(t, op, 0, s0, c), (vf)source(t, op, 1, s1, c)));
 }
 
+INLINE void signs_f(struct eu_thread *t, const struct eu_op *op, uint32_t mask, enum what what, unsigned s0,
+                    unsigned s1)
+{
+    struct signs g0 = signs_of(&op->src[0]), g1 = signs_of(&op->src[1]);
+
+    EACH_CHUNK((vi)two_f(what, sign(g0, source(t, op, 0, s0, c)), sign(g1, source(t, op, 1, s1, c))));
+}
+
 INLINE void plain_i(struct eu_thread *t, const struct eu_op *op, uint32_t mask, enum what what, unsigned s0,
                     unsigned s1)
 {
@@ -158,13 +166,21 @@ INLINE void any_i(struct eu_thread *t, const struct eu_op *op, uint32_t mask, en
     PAIR(name, body, what, V, S)                                                                                       \
     PAIR(name, body, what, S, V)                                                                                       \
     PAIR(name, body, what, V, I)
+#define TABLE_OF(name)                                                                                                 \
+    {                                                                                                                  \
+        [V] = {[V] = name##_VV, [S] = name##_VS, [I] = name##_VI}, [S] = { [V] = name##_SV }                           \
+    }
 #define PAIRS_OF(name)                                                                                                 \
     {                                                                                                                  \
-        .plain = {[V] = {[V] = name##_VV, [S] = name##_VS, [I] = name##_VI}, [S] = {[V] = name##_SV}},                 \
-        .any = name##_any                                                                                              \
+        .plain = TABLE_OF(name), .any = name##_any                                                                     \
+    }
+#define PAIRS_AND_SIGNS_OF(name)                                                                                       \
+    {                                                                                                                  \
+        .plain = TABLE_OF(name), .signs = TABLE_OF(name##_signs), .any = name##_any                                    \
     }
 #define TWO_F(name, what, any)                                                                                         \
     PAIRS(name, plain_f, what)                                                                                         \
+    PAIRS(name##_signs, signs_f, what)                                                                                 \
     static void name##_any(struct eu_thread *t, const struct eu_op *op, uint32_t mask)                                 \
     {                                                                                                                  \
         any(t, op, mask, what);                                                                                        \
