@@ -51,7 +51,7 @@ void geo_emit(struct soft_geometry *g, const struct topology *topo, const uint32
 {
     if (g->so.on)
         write_stream(g, topo, v, info, stream);
-    if (!g->raster || (g->so.on && stream != g->so.render_stream))
+    if (!g->raster || stream != g->so.render_stream)
         return;
     struct soft_prim p = {
         .kind = kind_of(topo->object),

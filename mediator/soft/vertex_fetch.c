@@ -54,6 +54,8 @@ static void set_format(struct vf_element *el, unsigned number)
     el->bytes = (uint8_t)((f->bits + 7) / 8);
     el->copied_dwords = (uint8_t)dwords_to_copy(f);
     el->integer = soft_format_is_integer(f);
+    /* isl's table, which formats.def follows, has red first in the B10G10R10A2 formats that only vertices have. */
+    el->blue_first = f->name[0] == 'B' && f->channel[0].first == 0;
 }
 
 static void read_element(struct vf_element *el, const uint32_t *dw)
@@ -199,6 +201,12 @@ static void convert(const struct vf_element *el, const void *data, uint32_t src[
     }
     memcpy(copy, data, el->bytes); /* the guest may write it meanwhile */
     soft_format_unpack(el->format, copy, src);
+    if (el->blue_first) {
+        uint32_t blue = src[0];
+
+        src[0] = src[2];
+        src[2] = blue;
+    }
 }
 
 static uint32_t component(unsigned control, uint32_t src)

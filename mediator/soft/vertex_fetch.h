@@ -24,6 +24,7 @@ struct vf_element {
     uint8_t copied_dwords; /* not 0: the format needs no conversion */
     bool integer;          /* missing components: integer 1 */
     bool per_instance;
+    bool blue_first; /* the table of formats has red where blue is */
     uint16_t offset;
     uint32_t step; /* instances that share a value; 0: all */
     const struct soft_format *format;

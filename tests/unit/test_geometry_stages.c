@@ -393,6 +393,24 @@ static void streams_are_counted_apart_and_one_is_drawn(void **state)
     assert_int_equal(f.e.count.so_written[1], 0); /* it has no buffer */
 }
 
+static void other_streams_are_not_drawn_without_stream_output_either(void **state)
+{
+    const struct gs_spec s = {.units = 4,
+                              .header = 1,
+                              .vertex_oword = 2,
+                              .topology = TOPO_POINTLIST,
+                              .instances = 1,
+                              .control = 1,
+                              .start = 20,
+                              .handles = true};
+
+    (void)state;
+    set_topology(TOPO_POINTLIST);
+    set_gs(&s, gs_streams);
+    draw(2);
+    assert_string_equal(drawn_text(), "0, 0");
+}
+
 static void discarded_draws_still_write_streams(void **state)
 {
     static const struct decl d[] = {{0, 2, 1, false}};
@@ -636,6 +654,7 @@ int main(void)
         ONE(offsets_go_on_and_can_be_taken_from_memory),
         ONE(strips_are_written_in_the_order_asked_for),
         ONE(streams_are_counted_apart_and_one_is_drawn),
+        ONE(other_streams_are_not_drawn_without_stream_output_either),
         ONE(discarded_draws_still_write_streams),
         ONE(a_patch_is_tessellated),
         FOUR(a_patch_is_tessellated),

@@ -20,7 +20,9 @@ enum {
     R32_UINT = 0x0d7,
     R8_UINT = 0x143,
     R8G8B8_SSCALED = 0x195,
-    BC1_UNORM = 0x186
+    BC1_UNORM = 0x186,
+    R10G10B10A2_SINT = 0x1b6,
+    B10G10R10A2_SINT = 0x1bb
 };
 enum { NOSTORE, SRC, ZERO, ONE_F, ONE_I };
 
@@ -100,6 +102,22 @@ static void formats_and_controls(void **state)
     EXPECT(4, bits(-128), bits(5), 0, 1);
     EXPECT(5, 0, 0, 0, bits(1)); /* a component that the format has not */
     assert_int_equal(out[24], 0xeeeeeeee);
+}
+
+static void blue_comes_first_where_the_name_says_so(void **state)
+{
+    static const struct front_element el[] = {{0, R10G10B10A2_SINT, 0, {SRC, SRC, SRC, SRC}},
+                                              {0, B10G10R10A2_SINT, 0, {SRC, SRC, SRC, SRC}}};
+    const uint32_t v = 1u | 2u << 10 | 3u << 20 | 1u << 30;
+
+    (void)state;
+    memcpy(front_at(&f, 0), &v, 4);
+    front_vertex_buffer(&f, 0, 0, 64, 4);
+    front_elements(&f, el, GT_ARRAY_SIZE(el));
+    begin(&plain);
+    fetch(0, 0);
+    EXPECT(0, 1, 2, 3, 1);
+    EXPECT(1, 3, 2, 1, 1);
 }
 
 static void one_float(unsigned pitch, uint32_t size)
@@ -340,6 +358,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_front, close_front)
     const struct CMUnitTest tests[] = {
         TEST(formats_and_controls),
+        TEST(blue_comes_first_where_the_name_says_so),
         TEST(beyond_the_buffer_everything_is_zero),
         TEST(a_null_buffer_and_a_missing_one_read_zero),
         TEST(elements_may_cross_pages_and_be_unmapped),
