@@ -31,11 +31,25 @@ static void move_block(const struct dp_target *t, const struct eu_message *m, ui
     }
 }
 
+/* Stores are masked: dword i of the payload belongs to channel i. What has fewer channels than a register has dwords is
+ * for all of it. Mesa's spills rely on that (brw_reg_allocate.cpp, per_channel). */
+static bool all_channels(const struct eu_message *m)
+{
+    uint32_t all = (uint32_t)(GT_BIT64(m->exec_size) - 1);
+
+    return m->exec_size < 8 || (m->mask & all) == all;
+}
+
+static bool channel_enabled(const struct eu_message *m, unsigned dword)
+{
+    return all_channels(m) || (m->mask >> dword % m->exec_size & 1);
+}
+
 /* Hardware's bounds are those of each dword, which matters at a buffer's end only: whole OWords are checked there. */
 static void move_owords(const struct dp_target *t, const struct eu_message *m, uint64_t offset, unsigned bytes,
                         unsigned shift, bool write)
 {
-    if (gt_range_ok(offset, bytes, t->size)) {
+    if (gt_range_ok(offset, bytes, t->size) && (!write || all_channels(m))) {
         move_block(t, m, offset, bytes, shift, write);
         return;
     }
@@ -43,7 +57,7 @@ static void move_owords(const struct dp_target *t, const struct eu_message *m, u
         unsigned reg = (done + shift) / EU_REG_BYTES, at = (done + shift) % EU_REG_BYTES;
         const uint8_t *from = write ? units_payload(m, reg + 1) : NULL;
 
-        if (write && from)
+        if (write && from && channel_enabled(m, (done + shift) / 4))
             dp_write(t, offset + done, from + at, 4);
         else if (!write && reg < m->rlen)
             dp_read(t, offset + done, m->dst + (size_t)reg * EU_REG_BYTES + at, 4);

@@ -231,6 +231,24 @@ static void oword_blocks(void **state)
     port_close(&p);
 }
 
+static void oword_blocks_are_stored_for_enabled_channels(void **state)
+{
+    struct port p;
+
+    (void)state;
+    port_open(&p);
+    for (uint32_t i = 0; i < 16; i++)
+        *word(&p, DATA + i * 4) = i;
+    begin(&p);
+    header(&p, 2, 0);
+    param_steps(&p, 90, 1);
+    p.mask = 0x5a;
+    assert_int_equal(send(&p, EU_SFID_DP_DC0, BUFFER, DC0_OWORD_WRITE, 2, 0), EU_DONE);
+    for (uint32_t i = 0; i < 8; i++)
+        assert_int_equal(*word(&p, DATA + i * 4), 0x5a >> i & 1 ? 90 + i : i);
+    port_close(&p);
+}
+
 static void scratch_stays_in_its_space(void **state)
 {
     struct port p;
@@ -443,6 +461,7 @@ int main(void)
         cmocka_unit_test(bytes_are_widened_and_narrowed),
         cmocka_unit_test(dword_scattered_offsets_count_dwords_from_the_header),
         cmocka_unit_test(oword_blocks),
+        cmocka_unit_test(oword_blocks_are_stored_for_enabled_channels),
         cmocka_unit_test(scratch_stays_in_its_space),
         cmocka_unit_test(typed_messages_know_format_and_bounds),
         cmocka_unit_test(atomics_answer_the_old_value),
