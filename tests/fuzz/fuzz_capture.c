@@ -50,6 +50,7 @@ static uint64_t memory_of(const struct capture *c)
     return sum;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct capture_target target[CAPTURE_TARGETS];
