@@ -160,11 +160,16 @@ static struct frame *find_shared(struct frames *fs, const struct frame_key *k, s
     return NULL;
 }
 
+static bool can_share(const struct frames *fs)
+{
+    return fs->host->dmabuf || (fs->host->runs && fs->udmabuf->fd >= 0);
+}
+
 /* A dma-buf of fs->gpa, or -errno. */
 static int make_dmabuf(struct frames *fs, size_t npages)
 {
-    if (!fs->host->runs || fs->udmabuf->fd < 0)
-        return -EOPNOTSUPP;
+    if (fs->host->dmabuf)
+        return fs->host->dmabuf(fs->host->ctx, fs->gpa, npages);
     int n = fs->host->runs(fs->host->ctx, fs->gpa, npages, fs->runs, UDMABUF_RUNS_WANTED);
 
     return n < 0 ? n : fs->create(fs->udmabuf, fs->runs, (size_t)n);
@@ -204,7 +209,7 @@ static struct frame *shared_frame(struct frames *fs, const struct frame_key *k)
 {
     const size_t npages = surface_bytes(k) / DISPLAY_PAGE;
 
-    if (npages > FRAME_PAGES_MAX || !fs->host->runs || fs->udmabuf->fd < 0 || !fs->host->enter(fs->host->ctx))
+    if (npages > FRAME_PAGES_MAX || !can_share(fs) || !fs->host->enter(fs->host->ctx))
         return NULL;
     fs->host->pages(fs->host->ctx, k->ggtt, npages, fs->gpa);
     struct frame *f = find_shared(fs, k, npages);

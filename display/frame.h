@@ -45,6 +45,8 @@ struct display_host {
     const uint8_t *(*page)(void *ctx, uint64_t gpa, uint8_t *room);
     /* ... bytes of the GGTT (surface.h); its first argument is ctx. */
     vgpu_reader read;
+    /* ... a descriptor of a new dma-buf of n pages, or -errno. NULL: udmabuf makes it of their runs. */
+    int (*dmabuf)(void *ctx, const uint64_t *gpa, size_t n);
 };
 
 enum frame_kind { FRAME_SHARED, FRAME_COPIED, FRAME_COMPOSED };

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "display/xen_export.h"
 #include "mediator/sandbox_internal.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
@@ -62,6 +63,8 @@ static int sort_out(struct sandbox *s, int fd, const char *target)
 
     if (!strcmp(target, "/dev/udmabuf") && wanted(s->opt, fd, target))
         h = &s->udmabuf;
+    if (!strcmp(target, XEN_EXPORT_DEVICE) && wanted(s->opt, fd, target))
+        h = &s->xen_export;
     if (h)
         return keep_device(s, h, fd);
     if (!wanted(s->opt, fd, target)) {

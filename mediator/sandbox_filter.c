@@ -20,6 +20,7 @@
 #include <xen/sys/evtchn.h>
 #include <xen/sys/privcmd.h>
 
+#include "display/kmod/gtmux_xen_export.h"
 #include "mediator/sandbox_internal.h"
 #include "vgpu/base/bits.h"
 
@@ -91,6 +92,7 @@ static const uint64_t privcmd_calls[] = {
 };
 static const uint64_t evtchn_calls[] = {IOCTL_EVTCHN_NOTIFY};
 static const uint64_t udmabuf_calls[] = {UDMABUF_CREATE_LIST};
+static const uint64_t xen_export_calls[] = {GTMUX_XEN_CREATE}; /* what it is bound to stays */
 /* clang-format on */
 
 static int add_calls(scmp_filter_ctx f, uint32_t action, const int *calls, size_t count)
@@ -143,7 +145,8 @@ static int fill(const struct sandbox *s, scmp_filter_ctx f)
         (ret = add_calls(f, REFUSE_PATH, without_paths, GT_ARRAY_SIZE(without_paths))) || (ret = add_rules(f)) ||
         (ret = add_ioctls(f, &s->privcmd, privcmd_calls, GT_ARRAY_SIZE(privcmd_calls))) ||
         (ret = add_ioctls(f, &s->evtchn, evtchn_calls, GT_ARRAY_SIZE(evtchn_calls))) ||
-        (ret = add_ioctls(f, &s->udmabuf, udmabuf_calls, GT_ARRAY_SIZE(udmabuf_calls))))
+        (ret = add_ioctls(f, &s->udmabuf, udmabuf_calls, GT_ARRAY_SIZE(udmabuf_calls))) ||
+        (ret = add_ioctls(f, &s->xen_export, xen_export_calls, GT_ARRAY_SIZE(xen_export_calls))))
         return ret;
     return add_own_signals(f);
 }

@@ -25,7 +25,7 @@ struct sandbox_handles {
 
 struct sandbox {
     const struct sandbox_options *opt;
-    struct sandbox_handles privcmd, evtchn, udmabuf;
+    struct sandbox_handles privcmd, evtchn, udmabuf, xen_export;
     unsigned missing; /* enum sandbox_layer */
     char *err;
     size_t errsz;

@@ -13,6 +13,7 @@
 
 #include "display/udmabuf.h"
 #include "display/wire.h"
+#include "display/xen_export.h"
 #include "mediator/control_wire.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
@@ -26,7 +27,8 @@ struct screens {
     struct vgpu *visited; /* between enter and leave */
     struct display_host host;
     struct display_server *server;
-    struct udmabuf udmabuf;
+    struct udmabuf udmabuf;       /* of these two the one of the transport, if any, */
+    struct xen_export xen_export; /* is open */
     struct sockaddr_un address;
     int listener, wake;
     bool listening, running;
@@ -79,6 +81,11 @@ static int host_runs(void *ctx, const uint64_t *gpa, size_t n, struct display_ru
     for (int i = 0; i < count; i++)
         out[i] = (struct display_run){.fd = s->runs[i].fd, .off = s->runs[i].off, .len = s->runs[i].len};
     return count;
+}
+
+static int host_dmabuf(void *ctx, const uint64_t *gpa, size_t n)
+{
+    return xen_export_create(&((struct screens *)ctx)->xen_export, gpa, n);
 }
 
 static const uint8_t *host_page(void *ctx, uint64_t gpa, uint8_t *room)
@@ -187,7 +194,17 @@ static void open_udmabuf(struct screens *s)
         gt_warn("display: %s", message);
 }
 
-int screens_open(struct screens **out, const char *run_dir, const char *name, char *err, size_t errsz)
+static void open_xen_export(struct screens *s, unsigned domid)
+{
+    char message[512];
+
+    if (xen_export_open(&s->xen_export, domid, message, sizeof(message)))
+        gt_info("display: %s", message);
+    else
+        s->host.dmabuf = host_dmabuf;
+}
+
+int screens_open(struct screens **out, const char *run_dir, const char *name, int xen_domid, char *err, size_t errsz)
 {
     struct screens *s = calloc(1, sizeof(*s));
 
@@ -196,7 +213,8 @@ int screens_open(struct screens **out, const char *run_dir, const char *name, ch
         snprintf(err, errsz, "no memory");
         return -ENOMEM;
     }
-    *s = (struct screens){.listener = -1, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .udmabuf.fd = -1};
+    *s = (struct screens){.listener = -1, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    s->udmabuf.fd = s->xen_export.fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     s->host =
         (struct display_host){s, host_scanout, host_enter, host_leave, host_pages, host_runs, host_page, host_read};
@@ -204,7 +222,10 @@ int screens_open(struct screens **out, const char *run_dir, const char *name, ch
     int rc = s->wake < 0 ? -errno : !s->runs ? -ENOMEM : listen_here(s, run_dir, name);
 
     if (!rc) {
-        open_udmabuf(s);
+        if (xen_domid >= 0)
+            open_xen_export(s, (unsigned)xen_domid);
+        else
+            open_udmabuf(s);
         s->server = display_server_create(&s->host, &s->udmabuf, s->listener, name);
         rc = s->server ? 0 : -ENOMEM;
     }
@@ -238,6 +259,7 @@ void screens_close(struct screens *s)
     }
     display_server_destroy(s->server);
     udmabuf_close(&s->udmabuf);
+    xen_export_close(&s->xen_export);
     if (s->listening)
         unlink(s->address.sun_path);
     if (s->listener >= 0)

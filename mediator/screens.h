@@ -12,9 +12,10 @@
 
 struct screens;
 
-/* Opens all that needs rights: the socket and /dev/udmabuf, without which pictures are copied (the log says so).
- * run_dir NULL: the default one, which must exist. 0 or -errno with a message. */
-int screens_open(struct screens **out, const char *run_dir, const char *name, char *err, size_t errsz);
+/* Opens all that needs rights: the socket, and /dev/udmabuf or for a Xen guest (xen_domid >= 0) /dev/gtmux-xen-export,
+ * without which pictures are copied (the log says so). run_dir NULL: the default one, which must exist. 0 or -errno
+ * with a message. */
+int screens_open(struct screens **out, const char *run_dir, const char *name, int xen_domid, char *err, size_t errsz);
 /* Starts the thread. 0 or -errno. */
 int screens_start(struct screens *s, struct gate *g, struct ioreq_transport *t);
 /* Stops the thread and removes the socket. NULL is fine. */

@@ -194,7 +194,7 @@ static int open_all(struct session *s, char *err, size_t errsz)
         return rc;
     vgpu_vbt_rom(s->rom, sizeof(s->rom));
     if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)) ||
-        (rc = screens_open(&s->screens, s->opt.run_dir, s->name, err, errsz)))
+        (rc = screens_open(&s->screens, s->opt.run_dir, s->name, s->opt.xen_domid, err, errsz)))
         return rc;
     rc = session_open_transport(s, err, errsz);
     if (!rc && s->journal)

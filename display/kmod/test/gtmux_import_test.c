@@ -5,8 +5,8 @@
  *
  * A process writes the number of a dma-buf's descriptor to debugfs'
  * gtmux-import-test/list; then it reads lines "ADDRESS LENGTH" (hexadecimal),
- * the DMA addresses of a device that reaches all of memory. In list-32bit they
- * are those of a device that reaches 4 GiB. The import ends when the file is
+ * the DMA addresses of a device that reaches all of memory. In list-24bit they
+ * are those of a device that reaches 16 MiB. The import ends when the file is
  * closed.
  */
 #include <linux/debugfs.h>
@@ -150,14 +150,14 @@ static int __init import_init(void)
 	wide = device_new(0, DMA_BIT_MASK(64));
 	if (IS_ERR(wide))
 		return PTR_ERR(wide);
-	narrow = device_new(1, DMA_BIT_MASK(32));
+	narrow = device_new(1, DMA_BIT_MASK(24));
 	if (IS_ERR(narrow)) {
 		platform_device_unregister(wide);
 		return PTR_ERR(narrow);
 	}
 	dir = debugfs_create_dir("gtmux-import-test", NULL);
 	debugfs_create_file("list", 0600, dir, &wide->dev, &import_fops);
-	debugfs_create_file("list-32bit", 0600, dir, &narrow->dev,
+	debugfs_create_file("list-24bit", 0600, dir, &narrow->dev,
 			    &import_fops);
 	return 0;
 }
