@@ -422,3 +422,6 @@ def toolstack_guide(host, checks, initrds):
 
 def run(entry, host, checks, initrds):
     entry.function(host, checks, initrds)
+
+
+import scenario_display  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import,cyclic-import
