@@ -9,11 +9,11 @@ import zlib
 
 from labrun import BIN, bad_lines
 from picture import expected
-from scenarios import BOOT_SECONDS, Census, device_pid, dm_log, key, make, scenario, wait
+from scenarios import BOOT_SECONDS, NEWEST, OLDEST, Census, device_pid, dm_log, key, make, scenario, wait
 from xenlab import Qmp
 
 DOM0_KERNEL = {"4.17": "6.1", "4.20": "6.12"}
-LIST = "/sys/kernel/debug/gtmux-import-test/list"
+IMPORTER = "/sys/kernel/debug/gtmux-import-test"
 LOADER = "/usr/local/lib/host/ld-linux-x86-64.so.2"
 SEED, WIDTH, HEIGHT = 5, 800, 600
 
@@ -59,7 +59,7 @@ class View:
     """xd_view see: a viewer that keeps its frame."""
 
     def __init__(self, host, guest, with_list=False):
-        self.job = host.start(f"exec xd_view see {guest.name}{' ' + LIST if with_list else ''}")
+        self.job = host.start(f"exec xd_view see {guest.name}{f' {IMPORTER}/list' if with_list else ''}")
         ready = wait(lambda: re.search(r"VIEW keeps it|VIEW fails", self.job.output()) or self.job.wait(0) is not None, 60)
         self.text = self.job.output()
         found = re.search(r"VIEW (\w+) (\d+)x(\d+) stride (\d+) at 0,0 modifier (\w+) bytes (\d+) crc (\w+)", self.text)
@@ -109,7 +109,7 @@ def check_addresses(host, checks, view):
 
 
 def hostile(host, checks, guest):
-    rc, out = host.run(f"xd_module {guest.domid}", 120)
+    rc, out = host.run(f"xd_module {guest.domid} {IMPORTER}", 120)
     found = re.search(r"^(\d+) passed, (\d+) failed$", out, re.M)
     checks(rc == 0 and found and int(found[1]) > 50, "the module refuses what it must not give",
            found[0] if rc == 0 and found else f"exit code {rc}: {re.findall('^FAIL.*', out, re.M) or out[-500:]}")
@@ -174,6 +174,14 @@ def without_module(host, checks, guest):
     wait(lambda: dm_log(host, guest).count("serving again") == 1, 30)
 
 
+def end(host, checks):
+    checks.equal(dmabufs(host), 0, "dma-bufs at the end")
+    rc, out = host.run("rmmod gtmux_import_test gtmux_xen_export")
+    checks(rc == 0, "the module can be removed", out.strip())
+    bad = bad_lines(host.console())
+    checks(not bad, "dom0's kernel has no complaint", " | ".join(bad[:5]))
+
+
 def screens(host, checks, initrds, pv):
     """All with one guest, which shows a picture until it is destroyed."""
     census = Census(host)
@@ -194,18 +202,26 @@ def screens(host, checks, initrds, pv):
         kill_device(host, checks, guest)
         destroy(host, checks, guest)
     census.check(checks)
-    checks.equal(dmabufs(host), 0, "dma-bufs at the end")
-    rc, out = host.run("rmmod gtmux_import_test gtmux_xen_export")
-    checks(rc == 0, "the module can be removed", out.strip())
-    bad = bad_lines(host.console())
-    checks(not bad, "dom0's kernel has no complaint", " | ".join(bad[:5]))
+    end(host, checks)
 
 
-@scenario("a screen as a dma-buf in a PV dom0: by display/kmod, and what becomes of it")
+@scenario("a screen as a dma-buf in a PV dom0: by display/kmod, and what becomes of it", versions=OLDEST)
 def display(host, checks, initrds):
     screens(host, checks, initrds, pv=True)
 
 
-@scenario("the same in a PVH dom0", versions=("4.20",), pvh=True)
+@scenario("what display/kmod refuses in a newer PV dom0: frames of a guest that does not run", versions=NEWEST)
+def display_module(host, checks, initrds):
+    install_programs(host)
+    load_modules(host)
+    with make(host, initrds, "g1", (), gpu=None, memory=64) as guest:
+        guest.create("-p")
+        hostile(host, checks, guest)
+    gone = wait(lambda: len(host.check("xl list").strip().splitlines()) == 2, 20)
+    checks(gone, "no zombie", "" if gone else host.check("xl list"))
+    end(host, checks)
+
+
+@scenario("the same as display in a PVH dom0, and on the screen of vkms", versions=NEWEST, pvh=True)
 def display_pvh(host, checks, initrds):
     screens(host, checks, initrds, pv=False)

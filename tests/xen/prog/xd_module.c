@@ -1,7 +1,7 @@
 /*
  * In dom0: asks /dev/gtmux-xen-export for what it must not give, and for what it must.
  *
- * usage: xd_module DOMID     (of a guest with memory at 1 MiB)
+ * usage: xd_module DOMID DIR     (of a guest with memory at 1 MiB; the directory of display/kmod/test's importer)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -287,6 +287,47 @@ static void mappings(uint32_t domid)
     munmap((void *)(uintptr_t)last, PAGE);
 }
 
+/* ---- what an importer is given */
+
+/* The bytes that the importer's device gets; 0 with errno: none. The file is the import. */
+static uint64_t import(const char *dir, const char *name, int fd, int *file)
+{
+    unsigned long long address, length;
+    char path[128], line[64];
+    uint64_t sum = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    *file = open(path, O_RDWR | O_CLOEXEC);
+    if (*file < 0 || dprintf(*file, "%d\n", fd) < 0)
+        return 0;
+    FILE *f = fdopen(dup(*file), "re");
+
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "%llx %llx", &address, &length) == 2 && address % PAGE == 0)
+            sum += length;
+    if (f)
+        fclose(f);
+    return sum;
+}
+
+static void importers(uint32_t domid, const char *dir)
+{
+    static const struct gtmux_xen_run runs[] = {{GFN, 60, 0}, {GFN + 70, 5, 0}, {GFN, 3, 0}};
+    int device = open_bound(domid), fd = create(device, runs, 3), file, narrow;
+    uint64_t bytes = import(dir, "list", fd, &file);
+
+    result(bytes == 68 * PAGE, "a device is given %llu bytes of 68 pages", (unsigned long long)bytes);
+    close(fd);
+    close(device);
+    close(file); /* the last to hold it */
+    fd = create_one(device = open_bound(domid), GFN, 4);
+    bytes = import(dir, "list-24bit", fd, &narrow);
+    result(!bytes && narrow >= 0, "a device that reaches 16 MiB is refused: %s", strerror(errno));
+    close(narrow);
+    close(fd);
+    close(device);
+}
+
 /* ---- many at once */
 
 #define ROUNDS 25
@@ -326,8 +367,8 @@ int main(int argc, char **argv)
 {
     const uint32_t domid = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
 
-    if (!domid) {
-        fprintf(stderr, "usage: xd_module DOMID\n");
+    if (!domid || argc < 3) {
+        fprintf(stderr, "usage: xd_module DOMID DIR\n");
         return 2;
     }
     binding(domid);
@@ -336,6 +377,7 @@ int main(int argc, char **argv)
     lists(domid);
     limits(domid);
     mappings(domid);
+    importers(domid, argv[2]);
     threads(domid);
     printf("%u passed, %u failed\n", passed, failed);
     return failed != 0;
