@@ -19,6 +19,8 @@
 #include <xen/sys/evtchn.h>
 #include <xen/sys/privcmd.h>
 
+#include "display/kmod/gtmux_xen_export.h"
+#include "display/xen_export.h"
 #include "mediator/sandbox_internal.h"
 #include "mediator/sandbox_trials.h"
 
@@ -201,6 +203,62 @@ static const char *read_xenstore(struct stage *st)
     return xs_read(h->xs, XBT_NULL, "/local/domain/0/name", &n) ? "it worked" : NULL;
 }
 
+/* ---- the module of display/kmod */
+
+static const char *open_export(struct stage *st)
+{
+    static int fd;
+
+    fd = open(XEN_EXPORT_DEVICE, O_RDWR | O_CLOEXEC);
+    st->extra = &fd;
+    st->skip = fd < 0;
+    return fd < 0 ? "the module gtmux_xen_export is not loaded" : NULL;
+}
+
+static int bind_export(struct stage *st, int domid)
+{
+    struct gtmux_xen_bind bind = {.domid = (uint32_t)domid};
+
+    return ioctl(*(int *)st->extra, GTMUX_XEN_BIND, &bind);
+}
+
+static const char *open_bound_export(struct stage *st)
+{
+    const char *why = open_export(st);
+
+    if (!why && bind_export(st, st->domid))
+        return stage_why(st, "cannot bind it: %s", strerror(errno));
+    return why;
+}
+
+static int export_one(struct stage *st)
+{
+    struct gtmux_xen_run run = {.gfn = GUEST_GFN, .pages = 1};
+    struct gtmux_xen_create create = {.flags = GTMUX_XEN_CLOEXEC, .count = 1, .runs = (uintptr_t)&run};
+
+    return ioctl(*(int *)st->extra, GTMUX_XEN_CREATE, &create);
+}
+
+static const char *export_own(struct stage *st)
+{
+    return export_one(st) >= 0 ? NULL : stage_why(st, "cannot export its memory: %s", strerror(errno));
+}
+
+static const char *export_unbound(struct stage *st)
+{
+    return refused(st, export_one(st) >= 0, ENOTCONN);
+}
+
+static const char *bind_to_other(struct stage *st)
+{
+    return refused(st, !bind_export(st, st->domid + 1), EPERM);
+}
+
+static const char *bind_to_own(struct stage *st)
+{
+    return refused(st, !bind_export(st, st->domid), EPERM);
+}
+
 int trial_xen_other(int domid)
 {
     struct stage st;
@@ -225,7 +283,8 @@ int trial_xen_other(int domid)
     return found;
 }
 
-#define XEN(title, function) .name = (title), .run = (function), .prepare = open_restricted, .xen = true
+#define EXPORT(title, open, function) .name = (title), .run = (function), .prepare = (open), .xen = true
+#define XEN(title, function)          .name = (title), .run = (function), .prepare = open_restricted, .xen = true
 
 const struct trial trial_xen[] = {
     {XEN("Xen: mapping memory of its guest", map_own)},
@@ -256,5 +315,10 @@ const struct trial trial_xen[] = {
     {XEN("Xen: writing xenstore", write_xenstore)},
     {XEN("Xen: writing xenstore", write_xenstore), .no_filter = true},
     {XEN("Xen: reading xenstore", read_xenstore), .no_filter = true},
+    {EXPORT("Xen: a dma-buf of its guest", open_bound_export, export_own)},
+    {EXPORT("Xen: a dma-buf of no guest", open_export, export_unbound)},
+    {EXPORT("Xen: binding the exporter to another", open_bound_export, bind_to_other), .end = TRIAL_KILLED},
+    {EXPORT("Xen: binding the exporter to another", open_bound_export, bind_to_other), .no_filter = true},
+    {EXPORT("Xen: binding a fresh exporter", open_export, bind_to_own), .no_filter = true},
     {0},
 };

@@ -115,6 +115,13 @@ def hostile(host, checks, guest):
            found[0] if rc == 0 and found else f"exit code {rc}: {re.findall('^FAIL.*', out, re.M) or out[-500:]}")
 
 
+def sandbox(host, checks, guest):
+    """The self-test of the sandbox has trials for the module."""
+    rc, out = host.run(f"gtmux-dm --sandbox-test --xen-domid={guest.domid}", 240)
+    lines = re.findall(r"^(ok|FAIL|skip) Xen: .*(?:dma-buf|exporter).*$", out, re.M)
+    checks(rc == 0 and lines == ["ok"] * 5, "the sandbox leaves one command of it", f"{lines}" if rc == 0 else out[-500:])
+
+
 def on_vkms(host, checks, guest):
     before = screen_stats(host, guest)
     rc, out = host.run(f"xd_view kms {guest.name} {SEED}", 120)
@@ -217,6 +224,7 @@ def display_module(host, checks, initrds):
     with make(host, initrds, "g1", (), gpu=None, memory=64) as guest:
         guest.create("-p")
         hostile(host, checks, guest)
+        sandbox(host, checks, guest)
     gone = wait(lambda: len(host.check("xl list").strip().splitlines()) == 2, 20)
     checks(gone, "no zombie", "" if gone else host.check("xl list"))
     end(host, checks)
