@@ -9,7 +9,7 @@ import zlib
 
 from labrun import BIN, bad_lines
 from picture import expected
-from scenarios import BOOT_SECONDS, NEWEST, OLDEST, Census, device_pid, dm_log, key, make, scenario, wait
+from scenarios import BOOT_SECONDS, NEWEST, OLDEST, WORK_SECONDS, Census, device_pid, dm_log, key, make, scenario, wait
 from xenlab import Qmp
 
 DOM0_KERNEL = {"4.17": "6.1", "4.20": "6.12"}
@@ -197,10 +197,15 @@ def screens(host, checks, initrds, pv):
     install_programs(host)
     if not pv:
         load_modules(host)
-    with make(host, initrds, "g1", (f"xt_show,{SEED},100000",), gpu=f"mode={WIDTH}x{HEIGHT}", memory=256) as guest:
+    programs = ("gt_exec",) if not pv else ()
+    with make(host, initrds, "g1", (*programs, f"xt_show,{SEED},100000"), gpu=f"mode={WIDTH}x{HEIGHT}") as guest:
         guest.create()
-        if not checks(guest.wait_for(r"SHOW \d+x\d+ ", BOOT_SECONDS), "the guest shows a picture"):
+        if not checks(guest.wait_for(r"SHOW \d+x\d+ ", BOOT_SECONDS + WORK_SECONDS), "the guest shows a picture",
+                      f"{time.monotonic() - guest.started:.1f} s after xl create"):
             return
+        for program in programs:
+            ended = re.search(f"GT-RUN {program} EXIT 0", guest.log())
+            checks(ended, f"the guest's {program}", "" if ended else guest.log()[-300:])
         if pv:
             without_module(host, checks, guest)
         with_module(host, checks, guest, pv)
@@ -232,6 +237,6 @@ def display_module(host, checks, initrds):
     end(host, checks)
 
 
-@scenario("the same as display in a PVH dom0, and on the screen of vkms", versions=NEWEST, pvh=True)
+@scenario("a PVH dom0: a guest's GPU works; the same as display, and on the screen of vkms", versions=NEWEST, pvh=True)
 def display_pvh(host, checks, initrds):
     screens(host, checks, initrds, pv=False)
