@@ -399,14 +399,6 @@ def igt(host, checks, initrds):
         checks(copied and copied[1] == "0" and int(copied[2]) > 0, "gem_blt copies right", copied[0] if copied else "")
 
 
-@scenario("a PVH dom0", versions=NEWEST, pvh=True)
-def pvh_dom0(host, checks, initrds):
-    with make(host, initrds, "g1", ("gt_exec",)) as guest:
-        guest.create()
-        if through(checks, guest):
-            checks.guest(guest)
-
-
 @scenario("each command of docs/xen.md, in order", versions=NEWEST)
 def toolstack_guide(host, checks, initrds):
     census = Census(host)
