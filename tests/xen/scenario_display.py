@@ -124,7 +124,7 @@ def sandbox(host, checks, guest):
 
 def on_vkms(host, checks, guest):
     before = screen_stats(host, guest)
-    rc, out = host.run(f"xd_view kms {guest.name} {SEED}", 120)
+    rc, out = host.run(f"xd_view kms {guest.name} {SEED} {WIDTH} {HEIGHT}", 120)
     after = screen_stats(host, guest)
     checks(rc == 0 and ": 0 pixels differ" in out, "vkms shows the guest's picture", out.strip())
     checks(re.search(r" [1-9]\d* frames imported, 0 bytes copied", out), "gtmux kms scans it out and copies nothing",

@@ -4,8 +4,8 @@
  *   xd_view see NAME [LIST]  connects to a guest's screen, prints a line about its first frame and, by the importer of
  *                            display/kmod/test (LIST: its file), where a device would read it; then keeps the frame
  *                            until SIGTERM, whatever becomes of the guest
- *   xd_view kms NAME SEED    shows the guest on vkms by gtmux kms, and compares what vkms writes back with the picture
- * of xt_show
+ *   xd_view kms NAME SEED WIDTH HEIGHT   shows the guest on vkms by gtmux kms, and compares what vkms writes back with
+ * the picture of xt_show
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -169,7 +169,8 @@ static bool lit(const struct dv *d, uint32_t *width, uint32_t *height)
     return ok;
 }
 
-static int kms(const char *name, uint32_t seed)
+/* Not before the sink's own mode is set: a capture across its change of the console's would never come. */
+static int kms(const char *name, uint32_t seed, uint32_t want_width, uint32_t want_height)
 {
     const uint64_t end = gt_clock_ns() + PATIENCE_NS;
     struct dv d = {.card = -1};
@@ -182,7 +183,7 @@ static int kms(const char *name, uint32_t seed)
 
     while (bad && gt_clock_ns() < end) {
         usleep(200000);
-        if (lit(&d, &width, &height))
+        if (lit(&d, &width, &height) && width == want_width && height == want_height)
             bad = bad_pixels(&d, width, height, seed);
     }
     printf("SCREEN %ux%u: %ld pixels differ\n", width, height, bad);
@@ -200,8 +201,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (argc >= 3 && !strcmp(argv[1], "see"))
         return see(argv[2], argc > 3 ? argv[3] : NULL);
-    if (argc == 4 && !strcmp(argv[1], "kms"))
-        return kms(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));
-    fprintf(stderr, "usage: xd_view see NAME [LIST] | kms NAME SEED\n");
+    if (argc == 6 && !strcmp(argv[1], "kms"))
+        return kms(argv[2], (uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]));
+    fprintf(stderr, "usage: xd_view see NAME [LIST] | kms NAME SEED WIDTH HEIGHT\n");
     return 2;
 }
