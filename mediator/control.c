@@ -121,7 +121,10 @@ static void add_pipes(cJSON *a, const struct vgpu_stats *st)
     cJSON *pipes = cJSON_AddArrayToObject(a, "pipes");
 
     for (unsigned i = 0; i < VGPU_PIPES; i++) {
-        const struct number rows[] = {{"vblanks", st->vblanks[i]}, {"flips", st->flips[i]}};
+        const struct number rows[] = {{"vblanks", st->vblanks[i]},
+                                      {"flips", st->flips[i]},
+                                      {"flips_kept", st->flips_kept[i]},
+                                      {"flips_late", st->flips_late[i]}};
         cJSON *p = cJSON_CreateObject();
         add_numbers(p, rows, GT_ARRAY_SIZE(rows));
         cJSON_AddItemToArray(pipes, p);
