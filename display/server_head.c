@@ -65,6 +65,7 @@ static bool look_at_picture(struct display_server *s, struct head *h, const stru
 
     if (!f && same && h->frame->kind != FRAME_SHARED) {
         h->scanout.mhz = sc->mhz;
+        h->flip = sc->flip;
         return true; /* the copy that is there does; REFRESH keeps it up to date */
     }
     if (!f)
@@ -77,6 +78,8 @@ static bool look_at_picture(struct display_server *s, struct head *h, const stru
         next_serial(h);
     h->direct = direct;
     h->scanout = *sc;
+    h->picture_ns = sc->flip_ns ? sc->flip_ns : h->changed_ns;
+    h->flip = sc->flip;
     set_frame(s, h, f, x, y);
     return true;
 }
@@ -111,6 +114,7 @@ static void look_at_cursor(struct display_server *s, struct head *h, const struc
 
 static void look_at_dark(struct display_server *s, struct head *h)
 {
+    h->picture_ns = h->changed_ns;
     set_frame(s, h, NULL, 0, 0);
     frame_unref(&s->frames, h->cursor.frame);
     h->cursor = (struct cursor){0};
@@ -165,5 +169,10 @@ void head_drop(struct display_server *s, unsigned head)
 
     frame_unref(&s->frames, h->frame);
     frame_unref(&s->frames, h->cursor.frame);
-    *h = (struct head){.dirty = true, .changed_ns = h->changed_ns, .serial = h->serial};
+    *h = (struct head){.dirty = true,
+                       .changed_ns = h->changed_ns,
+                       .serial = h->serial,
+                       .flip = h->flip,
+                       .flip_told = h->flip_told,
+                       .flips_wait = h->flips_wait};
 }
