@@ -4,6 +4,7 @@
 #include "display/format.h"
 #include "display/server_internal.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 
 /* Takes the cursor out of the planes, where it is one that viewers can show as such: the topmost plane, as it is. */
 static bool take_cursor(struct vgpu_scanout *sc, struct vgpu_surface *out)
@@ -156,10 +157,13 @@ void head_refresh(struct display_server *s, unsigned head, uint64_t now)
     h->refresh_at = now + REFRESH_EVERY_NS;
     if (!h->frame || h->frame->kind == FRAME_SHARED)
         return;
+    const uint64_t start = gt_clock_ns();
+
     if (h->frame->kind == FRAME_COPIED)
         frames_refresh_plane(&s->frames, h->frame, &h->scanout.plane[0], &d);
     else
         frames_refresh_composed(&s->frames, h->frame, &h->scanout, &d);
+    h->refresh_at = now + GT_MAX(REFRESH_EVERY_NS, REFRESH_SHARE * (gt_clock_ns() - start));
     tell_damage(s, h->frame, &d);
 }
 

@@ -8,6 +8,7 @@
 
 #define LOOK_EVERY_NS    UINT64_C(4000000)     /* at most: a bound on what a guest's flips cost */
 #define REFRESH_EVERY_NS UINT64_C(16000000)    /* at most, of copied frames */
+#define REFRESH_SHARE    4u                    /* looks for changes take a quarter of the thread's time at most */
 #define CHECK_EVERY_NS   UINT64_C(500000000)   /* for GGTT entries that were stored without a trap or a flip */
 #define RETRY_NS         UINT64_C(100000000)   /* after a picture for which there was no memory */
 #define ATTACH_NS        UINT64_C(2000000000)  /* time to say what is wanted */
