@@ -1,5 +1,5 @@
-/* A guest that flips between two pictures: dv_flip SOCKET WIDTH HEIGHT HZ, until it is ended. For tests/bench/display.
- */
+/* A guest that flips between two pictures, once for each line on its standard input: dv_flip SOCKET WIDTH HEIGHT. For
+ * tests/bench/display. */
 #include <signal.h>
 
 #include "tests/fakes/screen_guest.h"
@@ -18,14 +18,15 @@ int main(int argc, char **argv)
 {
     struct screen_guest g;
     struct sg_buffer b[2];
+    int c;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: dv_flip SOCKET WIDTH HEIGHT HZ\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: dv_flip SOCKET WIDTH HEIGHT\n");
         return 2;
     }
-    const uint32_t width = (uint32_t)atoi(argv[2]), height = (uint32_t)atoi(argv[3]), hz = (uint32_t)atoi(argv[4]);
+    const uint32_t width = (uint32_t)atoi(argv[2]), height = (uint32_t)atoi(argv[3]);
 
-    sg_check(width && height && hz, "numbers");
+    sg_check(width && height, "numbers");
     sg_connect(&g, argv[1], 128);
     for (unsigned i = 0; i < 2; i++) {
         b[i] = sg_buffer(&g, i * BUFFER, width, height, VGPU_FMT_XRGB8888, VGPU_LINEAR);
@@ -35,8 +36,9 @@ int main(int argc, char **argv)
     sg_light(&g, 0, width, height);
     printf("READY\n");
     fflush(stdout);
-    for (unsigned i = 1;; i++) {
-        sg_show(&g, 0, &b[i % 2]);
-        usleep(1000000 / hz);
-    }
+    for (unsigned i = 1; (c = getchar()) != EOF;)
+        if (c == '\n')
+            sg_show(&g, 0, &b[i++ % 2]);
+    sg_leave(&g);
+    return 0;
 }
