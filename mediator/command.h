@@ -29,6 +29,7 @@ struct command {
 
 int command_list(const struct command_args *a);
 int command_stats(const struct command_args *a);
+int command_doctor(const struct command_args *a);
 int command_screenshot(const struct command_args *a);
 int command_head(const struct command_args *a);
 int command_attach(int argc, char **argv);

@@ -177,7 +177,7 @@ static void print_stats(const struct dbus_command *c)
 
 static int serve(struct dbus_command *c, int signals)
 {
-    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone};
+    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true};
     static const struct qdbus_events qdbus_events = {.shown = on_shown, .refresh = on_refresh, .resize = on_resize};
     char err[256] = "";
     int code = EXIT_FAILURE;

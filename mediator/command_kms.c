@@ -175,7 +175,7 @@ static void print_stats(const struct kms_command *c)
 
 int command_kms(int argc, char **argv)
 {
-    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone};
+    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true};
     struct kms_command c = {.opt.fd = -1};
     char err[256] = "";
 

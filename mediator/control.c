@@ -121,7 +121,10 @@ static void add_pipes(cJSON *a, const struct vgpu_stats *st)
     cJSON *pipes = cJSON_AddArrayToObject(a, "pipes");
 
     for (unsigned i = 0; i < VGPU_PIPES; i++) {
-        const struct number rows[] = {{"vblanks", st->vblanks[i]}, {"flips", st->flips[i]}};
+        const struct number rows[] = {{"vblanks", st->vblanks[i]},
+                                      {"flips", st->flips[i]},
+                                      {"flips_kept", st->flips_kept[i]},
+                                      {"flips_late", st->flips_late[i]}};
         cJSON *p = cJSON_CreateObject();
         add_numbers(p, rows, GT_ARRAY_SIZE(rows));
         cJSON_AddItemToArray(pipes, p);
@@ -138,14 +141,20 @@ static void add_display(cJSON *a, struct session *s)
         {"flips", st.flips},
         {"shown", st.shown},
         {"missed", st.missed},
+        {"skipped", st.skipped},
+        {"late", st.late},
+        {"votes_lost", st.votes_lost},
         {"cursor_changes", st.cursors},
         {"viewers_sent_away", st.sent_away},
         {"dmabufs_made", st.frames.shared},
         {"dmabufs_reused", st.frames.hits},
         {"pictures_copied", st.frames.copies},
         {"bytes_copied", st.frames.bytes_copied},
-        {"latency_mean_us", st.shown ? st.latency_ns / st.shown / 1000 : 0},
-        {"latency_max_us", st.latency_max_ns / 1000},
+        {"latency_mean_us", latency_mean(&st.latency) / 1000},
+        {"latency_p50_us", latency_percentile(&st.latency, 50) / 1000},
+        {"latency_p90_us", latency_percentile(&st.latency, 90) / 1000},
+        {"latency_p99_us", latency_percentile(&st.latency, 99) / 1000},
+        {"latency_max_us", st.latency.max_ns / 1000},
     };
     add_numbers(cJSON_AddObjectToObject(a, "display"), rows, GT_ARRAY_SIZE(rows));
 }

@@ -329,6 +329,24 @@ bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode)
     return connected;
 }
 
+void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns)
+{
+    take(g);
+    record_event(g, &(struct trace_record){.type = TRACE_WAIT, .arg = {head, ns}});
+    vgpu_flip_wait(g->v, head, ns);
+    record_result(g, 0);
+    give(g);
+}
+
+void gate_flip_shown(struct gate *g, unsigned head, uint32_t flip)
+{
+    take(g);
+    record_event(g, &(struct trace_record){.type = TRACE_SHOWN, .arg = {head, flip}});
+    vgpu_flip_shown(g->v, head, flip);
+    record_result(g, 0);
+    give(g);
+}
+
 bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out)
 {
     take(g);

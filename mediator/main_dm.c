@@ -40,6 +40,7 @@ enum {
     OPT_LEAVE_MEMORY,
     OPT_MAPPABLE,
     OPT_BUSY_POLL,
+    OPT_FLIP_WAIT,
     OPT_WRITE_ROM,
 };
 
@@ -70,6 +71,8 @@ static const struct argp_option option_rows[] = {
     {"mappable", OPT_MAPPABLE, "MIB", 0, "CPU window of the aperture that the guest is given, 0 to 256", 4},
     {"busy-poll", OPT_BUSY_POLL, "US", 0, "Poll so long for the next message before sleeping; 0: never (default 50)",
      4},
+    {"flip-wait", OPT_FLIP_WAIT, "MS", 0,
+     "A flip is done for the guest when monitors show it, or so much later; 0: at its vblank (default 50)", 4},
     {"write-rom", OPT_WRITE_ROM, "FILE", 0, "Write the option ROM with the VBT to FILE and exit", 4},
     {"sandbox", OPT_SANDBOX, "strict|on|off", 0,
      "Give up all rights before the guest speaks; strict: or do not start (default on for Xen, else off)", 4},
@@ -193,6 +196,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case OPT_BUSY_POLL:
         o->busy_poll_us = parse_number(state, "busy-poll", arg, 10000);
+        break;
+    case OPT_FLIP_WAIT:
+        o->flip_wait_ms = parse_number(state, "flip-wait", arg, 1000);
         break;
     case OPT_WRITE_ROM:
         a->write_rom = arg;

@@ -27,6 +27,7 @@ void session_options_default(struct session_options *o)
         .map_gtt = true,
         .mappable_mb = cfg.mappable_mb,
         .busy_poll_us = 50,
+        .flip_wait_ms = (unsigned)(DISPLAY_FLIP_WAIT_NS / 1000000),
     };
     for (unsigned i = 0; i < VGPU_HEADS; i++)
         o->mode[i] = cfg.modes[0];
@@ -196,6 +197,7 @@ static int open_all(struct session *s, char *err, size_t errsz)
     if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)) ||
         (rc = screens_open(&s->screens, s->opt.run_dir, s->name, s->opt.xen_domid, err, errsz)))
         return rc;
+    screens_flip_wait(s->screens, s->opt.flip_wait_ms * UINT64_C(1000000));
     rc = session_open_transport(s, err, errsz);
     if (!rc && s->journal)
         journal_set_server(s->journal, (int)session_xen_server(s));

@@ -40,6 +40,7 @@ struct session_options {
     unsigned leave_mb;     /* Xen: memory that the guest may still have and that the GTT is not to take, MiB */
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
     unsigned busy_poll_us; /* 0: sleep at once */
+    unsigned flip_wait_ms; /* the guest's flips wait for viewers, at most so long; 0: never */
 };
 
 void session_options_default(struct session_options *o);

@@ -19,7 +19,7 @@ need_packages() {
     rm -f "$log"
 }
 
-BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjson-dev libzstd-dev libpng-dev libdrm-dev libxen-dev
+BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjson-dev libzstd-dev libpng-dev libdrm-dev libxen-dev libpciaccess-dev
                 libseccomp-dev edid-decode libneatvnc-dev libaml-dev libpixman-1-dev libvncserver-dev libsystemd-dev)
 # Drivers and programs that run on gtmux exec, and what our probe programs are built with.
 SHIM_PACKAGES=(libegl1 libgbm1 libgles2 libgl1-mesa-dri mesa-vulkan-drivers libvulkan1 libegl-dev libgles-dev libvulkan-dev

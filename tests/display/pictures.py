@@ -62,6 +62,21 @@ class Vnc:
                 at = ((y + row) * self.width + x) * 4
                 self.pixels[at:at + w * 4] = data[row * w * 4:(row + 1) * w * 4]
 
+    def skip(self):
+        """Reads one update and forgets its pixels."""
+        if self.read(1)[0] != 0:
+            raise AssertionError("an update was expected")
+        self.read(1)
+        for _ in range(struct.unpack(">H", self.read(2))[0]):
+            _, _, w, h, encoding = struct.unpack(">HHHHi", self.read(12))
+            assert encoding == 0, encoding
+            room = memoryview(bytearray(w * h * 4))
+            while room:
+                n = self.sock.recv_into(room)
+                if not n:
+                    raise EOFError("the VNC server has closed the connection")
+                room = room[n:]
+
     def close(self):
         self.sock.close()
 

@@ -198,6 +198,20 @@ bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode)
     return head == 0;
 }
 
+void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns)
+{
+    (void)head;
+    (void)ns;
+    v->ops->now_ns(v->host);
+}
+
+void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip)
+{
+    (void)head;
+    (void)flip;
+    v->ops->now_ns(v->host);
+}
+
 int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n)
 {
     return v->ops->mem_read(v->host, addr, dst, n);
