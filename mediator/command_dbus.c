@@ -34,7 +34,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &c->view;
+        state->child_inputs[0] = state->child_inputs[1] = &c->view;
         return 0;
     case OPT_UNIX:
         c->opt.path = arg;
@@ -47,13 +47,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&view_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&view_argp, 0, NULL, 0}, {&view_input_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse_option,
     .args_doc = "NAME",
     .doc = "Offers a guest's screen with the D-Bus interface of QEMU's display (org.qemu.Display1, peer to peer over a "
-           "unix socket) until SIGINT, SIGTERM or the guest's end. Keyboard and mouse are QEMU's own.",
+           "unix socket) until SIGINT, SIGTERM or the guest's end. With --qmp it has a keyboard and a mouse.",
     .children = children,
 };
 
@@ -103,7 +103,7 @@ static int serve(struct dbus_command *c)
 {
     static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone};
     static const struct qdbus_events qdbus_events = {
-        .shown = view_shown, .refresh = view_refresh, .resize = view_resize};
+        .shown = view_shown, .refresh = view_refresh, .resize = view_resize, .input = view_input};
     char err[256] = "";
     int code = EXIT_FAILURE;
 
@@ -114,6 +114,7 @@ static int serve(struct dbus_command *c)
         c->opt.path = c->address.sun_path;
     c->opt.name = c->view.name;
     c->opt.head = c->view.head;
+    c->opt.input = c->view.input != NULL;
     if (qdbus_open(&c->qdbus, &c->opt, &qdbus_events, c, err, sizeof(err)))
         fprintf(stderr, "gtmux: %s\n", err);
     else
@@ -128,9 +129,8 @@ int command_dbus(int argc, char **argv)
     struct dbus_command c = {.opt.fps = FPS_DEFAULT};
     int code = view_begin(&parser, argc, argv, &c);
 
-    if (code)
-        return code;
-    code = serve(&c);
+    if (!code && !(code = view_begin_input(&c.view)))
+        code = serve(&c);
     view_end(&c.view);
     qdbus_close(c.qdbus);
     return code;

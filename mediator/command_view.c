@@ -57,6 +57,21 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 const struct argp view_argp = {.options = option_rows, .parser = parse_option};
 
+static const struct argp_option input_rows[] = {
+    {"qmp", 'q', "PATH", 0, "QEMU's -qmp unix socket, for keyboard and pointer (default: they go nowhere)", 0},
+    {0},
+};
+
+static error_t parse_input_option(int key, char *arg, struct argp_state *state)
+{
+    if (key != 'q')
+        return ARGP_ERR_UNKNOWN;
+    ((struct view_common *)state->input)->qmp = arg;
+    return 0;
+}
+
+const struct argp view_input_argp = {.options = input_rows, .parser = parse_input_option};
+
 unsigned view_number(struct argp_state *state, const char *option, const char *text, unsigned min, unsigned max)
 {
     char *end;
@@ -100,6 +115,20 @@ int view_begin(const struct argp *parser, int argc, char **argv, void *ctx)
     return EXIT_FAILURE;
 }
 
+int view_begin_input(struct view_common *c)
+{
+    if (!c->qmp) {
+        fprintf(stderr, "gtmux: keyboard and pointer go nowhere: give --qmp=PATH, the socket of QEMU's -qmp "
+                        "unix:PATH,server=on,wait=off\n");
+        return 0;
+    }
+    int rc = qmp_input_open(&c->input, c->qmp);
+
+    if (rc)
+        fprintf(stderr, "gtmux: --qmp=%s: %s\n", c->qmp, strerror(-rc));
+    return rc ? EXIT_USAGE : 0;
+}
+
 int view_connect(struct view_common *c, const struct viewer_events *events)
 {
     struct sockaddr_un a;
@@ -119,6 +148,8 @@ void view_end(struct view_common *c)
 {
     viewer_close(c->viewer);
     c->viewer = NULL;
+    qmp_input_close(c->input);
+    c->input = NULL;
     if (c->signals >= 0)
         close(c->signals);
     c->signals = -1;
@@ -165,6 +196,14 @@ bool view_resize(void *ctx, uint32_t width, uint32_t height)
     return ok;
 }
 
+void view_input(void *ctx, const struct input_event *e)
+{
+    struct view_common *c = ctx;
+
+    if (c->input)
+        qmp_input_event(c->input, e);
+}
+
 /* ---- the loop */
 
 /* Says why viewer_dispatch failed. */
@@ -184,28 +223,51 @@ static int timeout_ms(uint64_t until)
     return until == UINT64_MAX ? -1 : until <= now ? 0 : (int)GT_MIN((until - now + 999999) / 1000000, UINT64_C(60000));
 }
 
+enum { FD_SIGNALS, FD_VIEWER, FD_SINK, FD_INPUT, FDS };
+
+/* What has come, and what is due: *next is when to look again. 0: go on; else as dispatch of struct view_loop. */
+static int step(struct view_common *c, const struct view_loop *loop, const struct pollfd *fds, uint64_t *next)
+{
+    int rc = fds[FD_SINK].revents ? loop->dispatch(c) : 0;
+
+    if (rc)
+        return rc;
+    if (fds[FD_VIEWER].revents)
+        rc = viewer_dispatch(c->viewer);
+    *next = loop->tick(c, gt_clock_ns());
+    if (rc || c->error)
+        return -lost(c, rc ? rc : -ECONNRESET);
+    if (!c->input)
+        return 0;
+    qmp_input_dispatch(c->input, fds[FD_INPUT].revents);
+    *next = GT_MIN(*next, qmp_input_tick(c->input, gt_clock_ns()));
+    return 0;
+}
+
 int view_run(struct view_common *c, const struct view_loop *loop)
 {
-    struct pollfd fds[] = {{.fd = c->signals, .events = POLLIN},
-                           {.fd = viewer_fd(c->viewer), .events = POLLIN},
-                           {.fd = loop->fd, .events = POLLIN}};
-    uint64_t next = loop->tick(c, gt_clock_ns());
+    struct pollfd fds[FDS] = {[FD_SIGNALS] = {.fd = c->signals, .events = POLLIN},
+                              [FD_VIEWER] = {.fd = viewer_fd(c->viewer), .events = POLLIN},
+                              [FD_SINK] = {.fd = loop->fd, .events = POLLIN},
+                              [FD_INPUT] = {.fd = -1}};
+    uint64_t next = 0;
 
     for (;;) {
-        int n = poll(fds, GT_ARRAY_SIZE(fds), timeout_ms(next)), rc = 0;
+        if (c->input) {
+            fds[FD_INPUT].fd = qmp_input_fd(c->input);
+            fds[FD_INPUT].events = qmp_input_poll(c->input);
+        }
+        int n = poll(fds, FDS, timeout_ms(next));
 
         if (n < 0 && errno != EINTR)
             return EXIT_FAILURE;
-        if (n > 0 && fds[0].revents)
+        for (unsigned i = 0; n <= 0 && i < FDS; i++)
+            fds[i].revents = 0;
+        if (fds[FD_SIGNALS].revents)
             return EXIT_SUCCESS;
-        if (n > 0 && fds[2].revents)
-            rc = loop->dispatch(c);
+        int rc = step(c, loop, fds, &next);
+
         if (rc)
             return rc > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (n > 0 && fds[1].revents)
-            rc = viewer_dispatch(c->viewer);
-        next = loop->tick(c, gt_clock_ns());
-        if (rc || c->error)
-            return lost(c, rc ? rc : -ECONNRESET);
     }
 }

@@ -8,7 +8,9 @@
 
 #include <argp.h>
 
+#include "display/input.h"
 #include "display/viewer.h"
+#include "mediator/qmp_input.h"
 
 struct view_common {
     const char *name, *run_dir; /* of the guest; of its sockets, NULL: the default */
@@ -16,20 +18,26 @@ struct view_common {
     bool verbose;
     int signals; /* readable when SIGINT or SIGTERM has come; -1: not set up */
     struct display_viewer *viewer;
-    int error; /* of an answer to gtmux-dm */
+    int error;       /* of an answer to gtmux-dm */
+    const char *qmp; /* --qmp */
+    struct qmp_input *input;
 };
 
 /* NAME, --head, --run-dir and --verbose, as a child of a command's parser, which gives it a struct view_common. */
 extern const struct argp view_argp;
+/* --qmp, likewise, for sinks whose viewers have keyboards and pointers. */
+extern const struct argp view_input_argp;
 /* A whole number of an option's argument (option: "--fps=", for the message), else it ends the program. */
 unsigned view_number(struct argp_state *state, const char *option, const char *text, unsigned min, unsigned max);
 
 /* Parses the command line into c, which begins with a struct view_common; blocks the signals that end the command. 0,
  * or the exit code after a message on stderr. */
 int view_begin(const struct argp *parser, int argc, char **argv, void *c);
+/* For sinks with input: takes up the way to QEMU, or says that there is none. 0, or the exit code after a message. */
+int view_begin_input(struct view_common *c);
 /* Connects to the guest's display socket. 0, or -errno after a message on stderr. */
 int view_connect(struct view_common *c, const struct viewer_events *events);
-/* Closes what the two have opened. */
+/* Closes what these have opened. */
 void view_end(struct view_common *c);
 
 /* Handlers for a sink's events: answer a flip; ask to look for changes in copied frames; ask for a mode, as gtmux head
@@ -37,6 +45,8 @@ void view_end(struct view_common *c);
 void view_shown(void *ctx, uint32_t serial);
 void view_refresh(void *ctx);
 bool view_resize(void *ctx, uint32_t width, uint32_t height);
+/* An input_fn: to QEMU, or nowhere. */
+void view_input(void *ctx, const struct input_event *e);
 
 /* How the loop serves a sink. Both are called with the command's struct. */
 struct view_loop {

@@ -58,7 +58,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &c->view;
+        state->child_inputs[0] = state->child_inputs[1] = &c->view;
         return 0;
     case OPT_LISTEN:
         take_address(state, c, arg);
@@ -74,7 +74,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&view_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&view_argp, 0, NULL, 0}, {&view_input_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse_option,
@@ -145,9 +145,8 @@ int main(int argc, char **argv)
     struct vnc_command c = {.address = "127.0.0.1", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
     int code = view_begin(&parser, argc, argv, &c);
 
-    if (code)
-        return code;
-    code = serve(&c);
+    if (!code && !(code = view_begin_input(&c.view)))
+        code = serve(&c);
     view_end(&c.view);
     vnc_close(c.vnc);
     return code;
