@@ -285,8 +285,7 @@ static void on_answer(struct qmp_input *q, const cJSON *error)
     q->awaited = false;
     q->asked_at = 0;
     if (error) {
-        complain(q, "QEMU refuses input (a pointer needs -device usb-tablet or virtio-tablet-pci)",
-                 cJSON_IsString(why) ? why->valuestring : NULL);
+        complain(q, "QEMU refuses input", cJSON_IsString(why) ? why->valuestring : NULL);
         q->stats.dropped += q->batch;
     } else if (q->state == QMP_CAPABILITIES) {
         q->state = QMP_READY;

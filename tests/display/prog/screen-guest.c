@@ -42,6 +42,8 @@ static void show(struct state *s, uint32_t width, uint32_t height, const char *f
     s->at = 0;
     s->has_cursor = false;
     sg_paint(&s->g, &s->b[0], seed);
+    for (uint32_t i = 0; !strcmp(format, "full") && i < width * height; i++)
+        sg_put(&s->g, &s->b[0], i % width, i / width, sg_pattern(i % width, i / width, seed) | 0xff000000u);
     sg_show(&s->g, 0, &s->b[0]);
     sg_light(&s->g, 0, width, height);
 }
