@@ -6,18 +6,23 @@
 #include <string.h>
 
 #include "display/vnc.h"
+#include "mediator/command.h"
 #include "mediator/command_view.h"
+#include "mediator/vnc_access.h"
 #include "vgpu/base/clock.h"
 
 #define PORT_DEFAULT 5900u
 #define FPS_DEFAULT  30u
 #define FPS_MAX      240u
 
-enum { OPT_UNIX = 256, OPT_LISTEN, OPT_FPS };
+enum { OPT_UNIX = 256, OPT_LISTEN, OPT_FPS, OPT_CERT, OPT_KEY, OPT_PASSWORD, OPT_INSECURE, OPT_KEYMAP };
 
 struct vnc_command {
     struct view_common view; /* first */
     char address[256];
+    const char *password_file, *keymap;
+    bool insecure;
+    struct vnc_access access;
     struct vnc_options opt;
     struct vnc *vnc;
 };
@@ -26,6 +31,11 @@ static const struct argp_option option_rows[] = {
     {"listen", OPT_LISTEN, "ADDRESS[:PORT]", 0, "Where to listen (default 127.0.0.1:5900)", 0},
     {"unix", OPT_UNIX, "PATH", 0, "Listen on this unix socket instead", 0},
     {"fps", OPT_FPS, "N", 0, "Pictures a second, at most (default 30)", 0},
+    {"tls-cert", OPT_CERT, "FILE", 0, "Certificate (PEM): clients have to use TLS and a password", 0},
+    {"tls-key", OPT_KEY, "FILE", 0, "Its private key", 0},
+    {"password-file", OPT_PASSWORD, "FILE", 0, "USER:PASSWORD that clients have to give; nobody else may read it", 0},
+    {"insecure", OPT_INSECURE, NULL, 0, "Listen where other machines can connect, without TLS and password", 0},
+    {"keymap", OPT_KEYMAP, "LAYOUT", 0, "Keyboard layout of the guest, for clients that send letters (default us)", 0},
     {0},
 };
 
@@ -69,6 +79,27 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPT_FPS:
         c->opt.fps = view_number(state, "--fps=", arg, 1, FPS_MAX);
         return 0;
+    case OPT_CERT:
+        c->opt.tls_cert = arg;
+        return 0;
+    case OPT_KEY:
+        c->opt.tls_key = arg;
+        return 0;
+    case OPT_PASSWORD:
+        c->password_file = arg;
+        return 0;
+    case OPT_INSECURE:
+        c->insecure = true;
+        return 0;
+    case OPT_KEYMAP:
+        c->keymap = arg;
+        return 0;
+    case ARGP_KEY_END:
+        /* neatvnc knows passwords only together with TLS. */
+        if ((c->opt.tls_cert || c->opt.tls_key || c->password_file) &&
+            !(c->opt.tls_cert && c->opt.tls_key && c->password_file))
+            argp_error(state, "--tls-cert, --tls-key and --password-file belong together");
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -79,9 +110,9 @@ static const struct argp parser = {
     .options = option_rows,
     .parser = parse_option,
     .args_doc = "NAME",
-    .doc = "Serves a guest's screen to VNC clients until SIGINT, SIGTERM or the guest's end. There is neither password "
-           "nor encryption: listen on this machine only, and let ssh carry it further. Clients look, their keys and "
-           "pointers go nowhere.",
+    .doc = "Serves a guest's screen to VNC clients until SIGINT, SIGTERM or the guest's end. Without --tls-cert, "
+           "--tls-key "
+           "and --password-file it listens on this machine only: let ssh carry it further.",
     .children = children,
 };
 
@@ -120,15 +151,40 @@ static void print_stats(const struct vnc_command *c)
            (unsigned long long)st.bytes_copied, (unsigned long long)st.scans);
 }
 
+/* Reads the password, or makes sure that none is needed. 0, or the exit code after a message. */
+static int check_access(struct vnc_command *c)
+{
+    char err[512];
+
+    if (c->password_file) {
+        if (!vnc_access_check_key(c->opt.tls_key, err, sizeof(err)) &&
+            !vnc_access_read(&c->access, c->password_file, err, sizeof(err))) {
+            c->opt.allows = vnc_access_allows;
+            c->opt.allows_ctx = &c->access;
+            return 0;
+        }
+        fprintf(stderr, "gtmux: %s\n", err);
+        return EXIT_USAGE;
+    }
+    if (c->opt.unix_path || c->insecure || vnc_access_is_local(c->address))
+        return 0;
+    fprintf(stderr,
+            "gtmux: --listen=%s is reached by other machines: give --tls-cert, --tls-key and --password-file, or "
+            "--insecure\n",
+            c->address);
+    return EXIT_USAGE;
+}
+
 static int serve(struct vnc_command *c)
 {
     static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone};
-    static const struct vnc_events vnc_events = {.shown = view_shown, .refresh = view_refresh};
+    static const struct vnc_events vnc_events = {.shown = view_shown, .refresh = view_refresh, .input = view_input};
     char err[256] = "";
     int code = EXIT_FAILURE;
 
     c->opt.address = c->address;
     c->opt.title = c->view.name;
+    c->opt.keymap = c->view.input ? c->keymap : NULL;
     if (vnc_open(&c->vnc, &c->opt, &vnc_events, c, err, sizeof(err))) {
         fprintf(stderr, "gtmux: %s\n", err);
         return EXIT_FAILURE;
@@ -142,12 +198,13 @@ static int serve(struct vnc_command *c)
 
 int main(int argc, char **argv)
 {
-    struct vnc_command c = {.address = "127.0.0.1", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
+    struct vnc_command c = {.address = "127.0.0.1", .keymap = "us", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
     int code = view_begin(&parser, argc, argv, &c);
 
-    if (!code && !(code = view_begin_input(&c.view)))
+    if (!code && !(code = check_access(&c)) && !(code = view_begin_input(&c.view)))
         code = serve(&c);
     view_end(&c.view);
     vnc_close(c.vnc);
+    explicit_bzero(&c.access, sizeof(c.access));
     return code;
 }
