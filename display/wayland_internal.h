@@ -5,10 +5,10 @@
 #include <wayland-client.h>
 #include <wayland-cursor.h>
 
-#include "linux-dmabuf-client-protocol.h"
-#include "viewporter-client-protocol.h"
-#include "xdg-decoration-client-protocol.h"
-#include "xdg-shell-client-protocol.h"
+#include <linux-dmabuf-client-protocol.h>
+#include <viewporter-client-protocol.h>
+#include <xdg-decoration-client-protocol.h>
+#include <xdg-shell-client-protocol.h>
 
 #include "display/damage.h"
 #include "display/wayland.h"

@@ -26,7 +26,7 @@ struct resize_limits {
 };
 
 void resize_want(struct resize *r, const struct resize_limits *l, struct size want, uint64_t now);
-/* True when *ask is to be asked for now, with the guest showing `have`. */
+/* True when it is time to ask for *ask, with the guest showing `have`. */
 bool resize_due(struct resize *r, struct size have, uint64_t now, struct size *ask);
 
 #endif

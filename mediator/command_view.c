@@ -173,14 +173,14 @@ void view_refresh(void *ctx)
     c->error = c->error ? c->error : rc;
 }
 
-bool view_resize(void *ctx, uint32_t width, uint32_t height)
+/* False: refused, or gtmux-dm does not answer. */
+static bool ask_mode(const struct view_common *c, uint32_t width, uint32_t height, unsigned hz)
 {
-    const struct view_common *c = ctx;
     cJSON *request = cJSON_CreateObject(), *answer = NULL;
     char mode[32];
     int sock = control_connect(c->run_dir, c->name);
 
-    snprintf(mode, sizeof(mode), "%ux%u@60", width, height);
+    snprintf(mode, sizeof(mode), "%ux%u@%u", width, height, hz);
     cJSON_AddStringToObject(request, "cmd", "head");
     cJSON_AddNumberToObject(request, "head", c->head);
     cJSON_AddTrueToObject(request, "connected");
@@ -194,6 +194,11 @@ bool view_resize(void *ctx, uint32_t width, uint32_t height)
     cJSON_Delete(answer);
     cJSON_Delete(request);
     return ok;
+}
+
+bool view_resize(void *ctx, uint32_t width, uint32_t height)
+{
+    return ask_mode(ctx, width, height, 60) || ask_mode(ctx, width, height, 30);
 }
 
 void view_input(void *ctx, const struct input_event *e)
