@@ -9,8 +9,8 @@
 #include "vgpu/base/clock.h"
 
 #define SEAT_VERSION 5u
-#define CLICK        (10 * 256) /* way of one click of a wheel, as compositors agree on (libinput: 15 degrees, shown as 10) \
-                                 */
+/* Way of one click of a wheel, 24.8 fixed point: libinput's 15 degrees are 10 of Wayland's units. */
+#define CLICK (10 * 256)
 
 static void tell(struct wayland *w, const struct input_event *e)
 {

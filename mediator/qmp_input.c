@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "vgpu/base/bits.h"
+#include "vgpu/base/log.h"
 
 #define NS_PER_S  UINT64_C(1000000000)
 #define RETRY_NS  (2 * NS_PER_S) /* between attempts to connect */
@@ -121,7 +122,7 @@ static void complain(struct qmp_input *q, const char *what, const char *why)
     if (!strcmp(text, q->told))
         return;
     snprintf(q->told, sizeof(q->told), "%s", text);
-    fprintf(stderr, "gtmux: --qmp=%s: %s\n", q->address.sun_path, text);
+    gt_warn("--qmp=%s: %s", q->address.sun_path, text);
 }
 
 static void hang_up(struct qmp_input *q)

@@ -19,7 +19,7 @@ struct qmp_input_stats {
     uint64_t connects; /* connections that came as far as commands */
 };
 
-/* Connects to the socket, now or, if QEMU is not there, later; complaints go to stderr, once each. 0 or -errno: the
+/* Connects to the socket, now or, if QEMU is not there, later; complaints go to the log, once each. 0 or -errno: the
  * path is no path of a socket. */
 int qmp_input_open(struct qmp_input **out, const char *path);
 /* Lets go of all keys, as far as that can be done without waiting. NULL is fine. */

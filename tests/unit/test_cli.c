@@ -93,6 +93,8 @@ static void wrong_use_is_told(void **state)
         {"$B/gtmux vnc --tls-cert=c --tls-key=$D/file --password-file=$D/file nobody", 2, "chmod 600"},
         {"$B/gtmux vnc --unix=$D/vnc --qmp= nobody", 2, "--qmp="},
         {"$B/gtmux vnc --unix=$D/vnc --qmp=$D/none --keymap=nolayout nobody", 1, "nolayout"},
+        {"test ! -x $B/gtmux-view || $B/gtmux view --fps=0 nobody; test $? = 2 || test ! -x $B/gtmux-view", 0, ""},
+        {"$B/gtmux view nobody", 1, ""}, /* there is no such guest, or no such program in this build */
         {"$B/gtmux dbus", 2, "name of a guest"},
         {"$B/gtmux dbus nobody", 1, "nobody"},
         {"$B/gtmux dbus --fps=0 nobody", 2, "--fps=0"},
