@@ -66,7 +66,7 @@ static rfbCredential *on_credential(rfbClient *c, int type)
 
 static void do_it(struct client *me)
 {
-    switch (me->act) {
+    switch (atomic_load(&me->act)) {
     case TYPE:
         SendKeyEvent(me->rfb, XK_SMALL_A, TRUE);
         SendKeyEvent(me->rfb, XK_CAPITAL_A, FALSE); /* the same key */
