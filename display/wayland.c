@@ -229,6 +229,7 @@ uint64_t wayland_tick(struct wayland *w, uint64_t now)
 
     next = GT_MIN(next, wwindow_tick(w, now));
     next = GT_MIN(next, wcursor_tick(w, now));
+    next = GT_MIN(next, winput_tick(w, now));
     if (wl_display_flush(w->display) < 0 && errno == EAGAIN)
         next = GT_MIN(next, now + FLUSH_NS);
     return next;

@@ -1,7 +1,6 @@
 /* Keyboard and pointer over the window. Keys are told by their place on the keyboard: which letter it is is the guest's
  * matter. */
-#include <stdlib.h>
-#include <string.h>
+#include <linux/input-event-codes.h>
 #include <unistd.h>
 
 #include "display/wayland_internal.h"
@@ -9,6 +8,7 @@
 #include "vgpu/base/clock.h"
 
 #define SEAT_VERSION 5u
+#define REPEATS_MAX  UINT64_C(100) /* a second */
 /* Way of one click of a wheel, 24.8 fixed point: libinput's 15 degrees are 10 of Wayland's units. */
 #define CLICK (10 * 256)
 
@@ -33,7 +33,44 @@ static void on_key_enter(void *ctx, struct wl_keyboard *k, uint32_t serial, stru
 static void on_key_leave(void *ctx, struct wl_keyboard *k, uint32_t serial, struct wl_surface *s)
 {
     (void)k, (void)serial, (void)s;
+    ((struct wayland *)ctx)->input.repeat_code = 0;
     tell(ctx, &(struct input_event){.kind = INPUT_LIFT});
+}
+
+static bool repeats(uint32_t key)
+{
+    static const uint32_t never[] = {KEY_LEFTCTRL, KEY_RIGHTCTRL, KEY_LEFTSHIFT, KEY_RIGHTSHIFT,
+                                     KEY_LEFTALT,  KEY_RIGHTALT,  KEY_LEFTMETA,  KEY_RIGHTMETA,
+                                     KEY_CAPSLOCK, KEY_NUMLOCK,   KEY_SCROLLLOCK};
+
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(never); i++)
+        if (never[i] == key)
+            return false;
+    return true;
+}
+
+/* A keyboard repeats by itself, and guests with a PS/2 one rely on it: QEMU leaves that to whoever sends the keys. */
+static void set_repeat(struct wpointer *i, uint32_t key, const struct input_event *e)
+{
+    if (e->down && repeats(key)) {
+        i->repeat_code = e->code;
+        i->repeat_at = gt_clock_ns() + i->repeat_delay;
+    } else if (!e->down && e->code == i->repeat_code) {
+        i->repeat_code = 0;
+    }
+}
+
+uint64_t winput_tick(struct wayland *w, uint64_t now)
+{
+    struct wpointer *i = &w->input;
+
+    if (!i->repeat_code || !i->repeat_every)
+        return UINT64_MAX;
+    if (now >= i->repeat_at) {
+        tell(w, &(struct input_event){.kind = INPUT_KEY, .code = i->repeat_code, .down = true});
+        i->repeat_at = now + i->repeat_every;
+    }
+    return i->repeat_at;
 }
 
 static void on_key(void *ctx, struct wl_keyboard *k, uint32_t serial, uint32_t time, uint32_t key, uint32_t state)
@@ -42,8 +79,10 @@ static void on_key(void *ctx, struct wl_keyboard *k, uint32_t serial, uint32_t t
         .kind = INPUT_KEY, .code = input_number(key), .down = state == WL_KEYBOARD_KEY_STATE_PRESSED};
 
     (void)k, (void)serial, (void)time;
-    if (e.code)
-        tell(ctx, &e);
+    if (!e.code)
+        return;
+    tell(ctx, &e);
+    set_repeat(&((struct wayland *)ctx)->input, key, &e);
 }
 
 static void on_modifiers(void *ctx, struct wl_keyboard *k, uint32_t serial, uint32_t depressed, uint32_t latched,
@@ -54,7 +93,11 @@ static void on_modifiers(void *ctx, struct wl_keyboard *k, uint32_t serial, uint
 
 static void on_repeat(void *ctx, struct wl_keyboard *k, int32_t rate, int32_t delay)
 {
-    (void)ctx, (void)k, (void)rate, (void)delay; /* the guest repeats */
+    struct wpointer *i = &((struct wayland *)ctx)->input;
+
+    (void)k;
+    i->repeat_delay = delay > 0 ? (uint64_t)delay * 1000000 : 0;
+    i->repeat_every = rate > 0 ? NS_PER_S / GT_MIN((uint64_t)rate, REPEATS_MAX) : 0;
 }
 
 static const struct wl_keyboard_listener keyboard_listener = {
@@ -201,11 +244,16 @@ static void lose_pointer(struct wpointer *i)
     i->inside = false;
 }
 
-static void lose_keyboard(struct wpointer *i)
+static void lose_keyboard(struct wayland *w)
 {
-    if (i->keyboard)
-        wl_keyboard_release(i->keyboard);
+    struct wpointer *i = &w->input;
+
+    if (!i->keyboard)
+        return;
+    wl_keyboard_release(i->keyboard);
     i->keyboard = NULL;
+    i->repeat_code = 0;
+    tell(w, &(struct input_event){.kind = INPUT_LIFT}); /* what is down stays down for ever */
 }
 
 static void on_capabilities(void *ctx, struct wl_seat *seat, uint32_t has)
@@ -220,7 +268,7 @@ static void on_capabilities(void *ctx, struct wl_seat *seat, uint32_t has)
         wl_pointer_add_listener(i->pointer, &pointer_listener, w);
     }
     if (!(has & WL_SEAT_CAPABILITY_KEYBOARD)) {
-        lose_keyboard(i);
+        lose_keyboard(w);
     } else if (!i->keyboard) {
         i->keyboard = wl_seat_get_keyboard(seat);
         wl_keyboard_add_listener(i->keyboard, &keyboard_listener, w);
@@ -249,7 +297,7 @@ void winput_remove_seat(struct wayland *w)
     if (!w->input.seat)
         return;
     lose_pointer(&w->input);
-    lose_keyboard(&w->input);
+    lose_keyboard(w);
     wl_seat_release(w->input.seat);
     w->input = (struct wpointer){0};
 }

@@ -67,10 +67,12 @@ struct wpointer {
     struct wl_keyboard *keyboard;
     uint32_t seat_name, enter_serial;
     bool inside;
-    uint32_t x, y;      /* pixel of the picture */
-    int32_t scroll[2];  /* way of each axis that has not become clicks, 24.8 fixed point */
-    int32_t clicks[2];  /* of the events of this frame */
-    bool has_clicks[2]; /* the wheel counts them itself */
+    uint32_t x, y;                                  /* pixel of the picture */
+    int32_t scroll[2];                              /* way of each axis that has not become clicks, 24.8 fixed point */
+    int32_t clicks[2];                              /* of the events of this frame */
+    bool has_clicks[2];                             /* the wheel counts them itself */
+    uint8_t repeat_code;                            /* QEMU's number of the key that repeats; 0: none */
+    uint64_t repeat_at, repeat_delay, repeat_every; /* ns; repeat_every 0: keys do not repeat */
 };
 
 struct wayland {
@@ -174,5 +176,7 @@ uint64_t wcursor_tick(struct wayland *w, uint64_t now);
 /* wayland_input.c */
 void winput_add_seat(struct wayland *w, uint32_t name, uint32_t version);
 void winput_remove_seat(struct wayland *w);
+/* Repeats a key that is down; when to be called again. */
+uint64_t winput_tick(struct wayland *w, uint64_t now);
 
 #endif

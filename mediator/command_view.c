@@ -173,8 +173,9 @@ void view_refresh(void *ctx)
     c->error = c->error ? c->error : rc;
 }
 
-/* False: refused, or gtmux-dm does not answer. */
-static bool ask_mode(const struct view_common *c, uint32_t width, uint32_t height, unsigned hz)
+enum { MODE_NO_ANSWER, MODE_REFUSED, MODE_DONE };
+
+static int ask_mode(const struct view_common *c, uint32_t width, uint32_t height, unsigned hz)
 {
     cJSON *request = cJSON_CreateObject(), *answer = NULL;
     char mode[32];
@@ -189,16 +190,22 @@ static bool ask_mode(const struct view_common *c, uint32_t width, uint32_t heigh
         answer = control_ask(sock, request, NULL);
         close(sock);
     }
-    bool ok = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok"));
+    const cJSON *ok = cJSON_GetObjectItemCaseSensitive(answer, "ok");
+    int result = !answer ? MODE_NO_ANSWER : cJSON_IsTrue(ok) ? MODE_DONE : MODE_REFUSED;
 
     cJSON_Delete(answer);
     cJSON_Delete(request);
-    return ok;
+    return result;
 }
 
+/* A refusal may be about the pixel clock. */
 bool view_resize(void *ctx, uint32_t width, uint32_t height)
 {
-    return ask_mode(ctx, width, height, 60) || ask_mode(ctx, width, height, 30);
+    int result = ask_mode(ctx, width, height, 60);
+
+    if (result == MODE_REFUSED)
+        result = ask_mode(ctx, width, height, 30);
+    return result == MODE_DONE;
 }
 
 void view_input(void *ctx, const struct input_event *e)

@@ -312,6 +312,10 @@ def input_to_qemu(results, s):
     hand.key(ord("a"), 0)
     results.check(traced(r"key qcode a, down 1") and traced(r"key qcode a, down 0"), "view: QEMU's keyboard gets keys",
                   s.log("qemu")[-400:])
+    hand.key(ord("b"), 1)
+    results.check(until(lambda: len(re.findall("key qcode b, down 1", s.log("qemu"))) > 3, 10),
+                  "view: a key that is held repeats", s.log("qemu")[-400:])
+    hand.key(ord("b"), 0)
     qemu.send_signal(signal.SIGSTOP)
     for i in range(200):
         hand.pointer(i, i, i % 2)
