@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"decode", "FILE", "Print a captured submission or a kernel", 0, 0, false, false, NULL, command_decode},
     {"run-capture", "FILE...", "Execute captured submissions", 0, 0, false, false, NULL, command_run_capture},
     {"vnc", "NAME", "Show a guest's screen to VNC clients", 1, 1, false, false, NULL, command_program},
+    {"view", "NAME", "Show a guest's screen in a window (Wayland)", 1, 1, false, false, NULL, command_program},
     {"dbus", "NAME", "Offer a guest's screen to viewers of QEMU's D-Bus display", 1, 1, false, false, NULL,
      command_dbus},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},

@@ -38,6 +38,12 @@ class Vnc:
     def ask(self, incremental):
         self.sock.sendall(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
 
+    def key(self, keysym, down):
+        self.sock.sendall(struct.pack(">BBxxI", 4, down, keysym))
+
+    def pointer(self, x, y, buttons):
+        self.sock.sendall(struct.pack(">BBHH", 5, buttons, x, y))
+
     def update(self):
         """Reads one update into self.pixels (32 bits each, rows of self.width)."""
         while True:
@@ -89,12 +95,12 @@ def rgb(pixels):
     return bytes(out)
 
 
-def unfilter(kind, row, above):
-    """One row of a PNG of 3 bytes a pixel."""
+def unfilter(kind, row, above, n):
+    """One row of a PNG of n bytes a pixel."""
     out = bytearray(row)
-    for i, value in enumerate(row):
-        left, up = out[i - 3] if i >= 3 else 0, above[i]
-        corner = above[i - 3] if i >= 3 else 0
+    for i, value in enumerate(row) if kind else ():
+        left, up = out[i - n] if i >= n else 0, above[i]
+        corner = above[i - n] if i >= n else 0
         if kind == 1:
             out[i] = (value + left) & 255
         elif kind == 2:
@@ -108,21 +114,24 @@ def unfilter(kind, row, above):
 
 
 def png(path):
-    """(width, height, pixels as bytes B G R each) of an RGB PNG file."""
+    """(width, height, pixels as bytes B G R each) of a PNG file of RGB, or of RGB with alpha, which is left out."""
     with open(path, "rb") as f:
         data = f.read()
-    at, packed, width, height = 8, b"", 0, 0
+    at, packed, width, height, n = 8, b"", 0, 0, 3
     while at < len(data):
-        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
         if kind == b"IHDR":
             width, height = struct.unpack(">II", data[at + 8:at + 16])
+            n = 4 if data[at + 17] == 6 else 3
         elif kind == b"IDAT":
-            packed += data[at + 8:at + 8 + n]
-        at += 12 + n
-    raw, above, out = zlib.decompress(packed), bytearray(width * 3), bytearray()
+            packed += data[at + 8:at + 8 + size]
+        at += 12 + size
+    raw, above, out = zlib.decompress(packed), bytearray(width * n), bytearray()
     for y in range(height):
-        start = y * (width * 3 + 1)
-        above = unfilter(raw[start], raw[start + 1:start + 1 + width * 3], above)
+        start = y * (width * n + 1)
+        above = unfilter(raw[start], raw[start + 1:start + 1 + width * n], above, n)
         out += above
+    if n == 4:
+        del out[3::4]
     out[0::3], out[2::3] = out[2::3], out[0::3]
     return width, height, bytes(out)
