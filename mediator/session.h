@@ -39,12 +39,15 @@ struct session_options {
     unsigned leave_mb;     /* Xen: memory that the guest may still have and that the GTT is not to take, MiB */
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
     unsigned busy_poll_us; /* 0: sleep at once */
+    bool arbiter;          /* register with gtmuxd, if there is one */
+    const char *profile;   /* there; NULL: its default one */
 };
 
 void session_options_default(struct session_options *o);
 
 struct session;
 struct screens;
+struct tenant;
 
 /* Opens everything that needs rights, without any thread. 0, or -errno with a message (what, why, what to do) in err.
  */
@@ -75,5 +78,6 @@ void session_get_info(struct session *s, struct session_info *out);
 struct gate *session_gate(struct session *s);
 struct screens *session_screens(struct session *s);
 struct backend *session_backend(struct session *s);
+struct tenant *session_tenant(struct session *s); /* NULL: registers with nobody */
 
 #endif
