@@ -33,8 +33,8 @@ void arbiter_config_default(struct arbiter_config *c)
     *c = (struct arbiter_config){
         .sched = {.policy = SCHED_BEST_EFFORT,
                   .window_ns = 200 * MS,
-                  .preempt_ns = 100 * MS,
-                  .reset_ns = 400 * MS,
+                  .preempt_ns = 1000 * MS,
+                  .reset_ns = 1000 * MS,
                   .hang_ns = 10000 * MS},
         .tenants = SCHED_TENANTS_MAX,
         .profile = {standard},
