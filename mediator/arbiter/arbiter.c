@@ -130,6 +130,12 @@ static void set_timer(struct arbiter *a, uint64_t at)
     timerfd_settime(a->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* Evaluates both once, unlike the macro. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return GT_MIN(a, b);
+}
+
 /* Decides, and drops whom it decided against, until nothing is left to do now. */
 static void tend(struct arbiter *a)
 {
@@ -138,17 +144,17 @@ static void tend(struct arbiter *a)
     for (unsigned round = 0;; round++) {
         a->now = gt_clock_ns();
         next = sched_run(a->sched, a->now);
-        next = GT_MIN(next, members_tend(a));
+        next = sooner(next, members_tend(a));
         if (next > a->now || round > MEMBERS_MAX)
             break;
     }
     if (a->listen_again && a->now >= a->listen_again)
         watch_listener(a, true);
     if (a->listen_again)
-        next = GT_MIN(next, a->listen_again);
-    next = GT_MIN(next, invitations_tend(a));
-    next = GT_MIN(next, state_tend(a));
-    next = GT_MIN(next, metrics_due(a));
+        next = sooner(next, a->listen_again);
+    next = sooner(next, invitations_tend(a));
+    next = sooner(next, state_tend(a));
+    next = sooner(next, metrics_due(a));
     set_timer(a, next);
 }
 

@@ -53,14 +53,15 @@ void member_send(struct member *m, uint32_t type, uint32_t arg, const char *text
 
 /* ---- what the scheduler decides */
 
-static void on_grant(void *ctx, unsigned id, unsigned engine, bool keep)
+static void on_grant(void *ctx, unsigned id, unsigned engine, uint64_t until)
 {
     struct arbiter *a = ctx;
     struct member *m = a->by_id[id];
 
     a->owner_id[engine] = id;
     m->busy_before[engine] = claimed_busy(m, engine);
-    atomic_exchange(word_of(m, engine), ARBITER_GRANTED | ARBITER_WANT | (keep ? ARBITER_KEEP : 0u));
+    atomic_store(&m->page->engine[engine].until_ns, until);
+    atomic_exchange(word_of(m, engine), ARBITER_GRANTED | ARBITER_WANT | (until == UINT64_MAX ? ARBITER_KEEP : 0u));
     syscall(SYS_futex, word_of(m, engine), FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
@@ -68,7 +69,15 @@ static void on_keep(void *ctx, unsigned id, unsigned engine)
 {
     struct arbiter *a = ctx;
 
+    atomic_store(&a->by_id[id]->page->engine[engine].until_ns, UINT64_MAX);
     atomic_fetch_or(word_of(a->by_id[id], engine), ARBITER_KEEP);
+}
+
+static void on_until(void *ctx, unsigned id, unsigned engine, uint64_t until)
+{
+    struct arbiter *a = ctx;
+
+    atomic_store(&a->by_id[id]->page->engine[engine].until_ns, until);
 }
 
 static bool on_unkeep(void *ctx, unsigned id, unsigned engine, uint64_t *used_ns)
@@ -106,8 +115,13 @@ static void on_end(void *ctx, unsigned id, const char *why)
     ((struct arbiter *)ctx)->by_id[id]->doomed = why;
 }
 
-const struct sched_ops member_sched_ops = {
-    .grant = on_grant, .keep = on_keep, .unkeep = on_unkeep, .yield = on_yield, .reset = on_reset, .end = on_end};
+const struct sched_ops member_sched_ops = {.grant = on_grant,
+                                           .keep = on_keep,
+                                           .unkeep = on_unkeep,
+                                           .until = on_until,
+                                           .yield = on_yield,
+                                           .reset = on_reset,
+                                           .end = on_end};
 
 /* ---- coming and going */
 

@@ -10,7 +10,9 @@
  *   tenant: BUSY     executes now                        WANT   waits for it (futex on the word)
  *
  * Giving back is to clear GRANTED, BUSY, KEEP and YIELD in one store, with WANT set when there is more to do, and to
- * send ARBITER_LOOK. gtmuxd takes an idle engine back by itself: a compare-and-swap of GRANTED|KEEP against 0.
+ * send ARBITER_LOOK. A tenant does that by itself when its slice ends; YIELD is for slices that end sooner than they
+ * were given, and for who looks at no clock. gtmuxd takes an idle engine back by itself: a compare-and-swap of
+ * GRANTED|KEEP against 0.
  *
  * gtmuxd believes nothing of the page: who holds an engine, and for how long, it knows itself. A tenant that lies there
  * can give away its own engine, wait for nothing, or be stopped. Packets are of one size and checked as a whole; a bad
@@ -45,7 +47,8 @@ struct arbiter_engine_page {
     uint32_t pad;
     /* What the tenant says of itself; shown, and used to tell a workload that goes on from one that stands still. */
     _Atomic uint64_t busy_ns, progress;
-    uint64_t reserved[5];
+    _Atomic uint64_t until_ns; /* gtmuxd's: CLOCK_MONOTONIC at which the slice ends; UINT64_MAX: not yet known */
+    uint64_t reserved[4];
 };
 
 struct arbiter_page {

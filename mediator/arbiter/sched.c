@@ -220,7 +220,7 @@ static void lease(struct sched *s, unsigned engine, unsigned id, bool keep, uint
     p->usage.grants++;
     p->usage.waited_ns += now - p->want_at;
     add_sample(&t->waits, now - p->want_at);
-    s->ops->grant(s->ctx, id, engine, keep);
+    s->ops->grant(s->ctx, id, engine, keep ? UINT64_MAX : e->until);
 }
 
 /* Somebody waits for a kept engine. True: it is free now. */
@@ -238,6 +238,7 @@ static bool stop_keeping(struct sched *s, unsigned engine, uint64_t now)
     e->keep = false;
     e->shared_from = now;
     e->until = GT_MAX(now, e->granted_at + s->tenant[owner]->par.slice_ns);
+    s->ops->until(s->ctx, owner, engine, e->until);
     return false;
 }
 
@@ -260,6 +261,7 @@ static void end_slice(struct sched *s, unsigned engine, bool others, uint64_t no
 
         if (run) {
             e->until = now + run;
+            s->ops->until(s->ctx, owner, engine, e->until);
             return;
         }
     }
@@ -329,8 +331,11 @@ uint64_t sched_run(struct sched *s, uint64_t now)
 {
     uint64_t next = UINT64_MAX;
 
-    for (unsigned i = 0; i < SCHED_ENGINES; i++)
-        next = GT_MIN(next, run_engine(s, i, now));
+    for (unsigned i = 0; i < SCHED_ENGINES; i++) {
+        uint64_t at = run_engine(s, i, now);
+
+        next = GT_MIN(next, at);
+    }
     return next;
 }
 
@@ -392,7 +397,7 @@ void sched_returned(struct sched *s, unsigned id, unsigned engine, uint64_t used
     struct engine *e = &s->engine[engine];
     uint64_t from = GT_MAX(e->shared_from, e->counted_from);
 
-    if (e->stage != RUNS)
+    if (e->stage != RUNS || (more && !e->keep && now >= e->until))
         add_sample(&e->overruns, now > e->until ? now - e->until : 0);
     watch_progress(s, id, engine, e->keep ? 0 : now - from, more, progress);
     charge(s, engine, used_ns, now);

@@ -43,13 +43,15 @@ struct sched_params {
 };
 
 struct sched_ops {
-    /* The engine is the tenant's. keep: between workloads too. */
-    void (*grant)(void *ctx, unsigned tenant, unsigned engine, bool keep);
+    /* The engine is the tenant's, until then; UINT64_MAX: it may keep it, between workloads too. */
+    void (*grant)(void *ctx, unsigned tenant, unsigned engine, uint64_t until);
     /* Its tenant may keep it from now on. */
     void (*keep)(void *ctx, unsigned tenant, unsigned engine);
     /* No longer: it is to be given back after this workload. True when the tenant did not execute: then it is taken,
      * and *used_ns is what it says it executed since the grant. */
     bool (*unkeep)(void *ctx, unsigned tenant, unsigned engine, uint64_t *used_ns);
+    /* The slice ends at another time than was said. */
+    void (*until)(void *ctx, unsigned tenant, unsigned engine, uint64_t until);
     void (*yield)(void *ctx, unsigned tenant, unsigned engine);
     void (*reset)(void *ctx, unsigned tenant, unsigned engine);
     /* Out with it: sched_remove follows, not from within. */

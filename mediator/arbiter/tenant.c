@@ -95,7 +95,18 @@ bool tenant_pressed(const struct tenant *t, unsigned engine)
         return false;
     uint32_t w = atomic_load_explicit(word_of(t, engine), memory_order_relaxed);
 
-    return !t->engine[engine].held || (w & ARBITER_YIELD) || !(w & ARBITER_GRANTED);
+    if (!t->engine[engine].held || (w & ARBITER_YIELD) || !(w & ARBITER_GRANTED))
+        return true;
+    uint64_t until = tenant_until(t, engine);
+
+    return until != UINT64_MAX && gt_clock_ns() >= until;
+}
+
+uint64_t tenant_until(const struct tenant *t, unsigned engine)
+{
+    if (!tenant_attached(t) || engine >= ARBITER_ENGINES || !t->engine[engine].held)
+        return UINT64_MAX;
+    return atomic_load_explicit(&t->page->engine[engine].until_ns, memory_order_relaxed);
 }
 
 /* ---- release */

@@ -50,6 +50,8 @@ void tenant_forked(struct tenant *t);
 bool tenant_acquire(struct tenant *t, unsigned engine);
 /* Between acquire and release: it is time to release. */
 bool tenant_pressed(const struct tenant *t, unsigned engine);
+/* When it will be (CLOCK_MONOTONIC), as far as is known now; UINT64_MAX: not. */
+uint64_t tenant_until(const struct tenant *t, unsigned engine);
 /* more: it is wanted again, tenant_acquire follows. progress: a number that changes when work gets done. */
 void tenant_release(struct tenant *t, unsigned engine, bool more, uint64_t progress);
 

@@ -42,7 +42,7 @@ static inline unsigned world_random(struct world *w, unsigned below)
     return (w->seed >> 8) % below;
 }
 
-static inline void world_grant(void *ctx, unsigned id, unsigned engine, bool keep)
+static inline void world_grant(void *ctx, unsigned id, unsigned engine, uint64_t until)
 {
     struct world *w = ctx;
     struct actor *a = &w->a[id];
@@ -51,7 +51,7 @@ static inline void world_grant(void *ctx, unsigned id, unsigned engine, bool kee
     for (unsigned i = 0; i < WORLD; i++)
         assert_true(!w->a[i].owner); /* one at a time, always */
     a->owner = true;
-    a->keep = keep;
+    a->keep = until == UINT64_MAX;
     a->yielding = false;
     a->begin = w->now;
     if (w->now - a->wanted_at > a->longest_wait)
@@ -80,6 +80,14 @@ static inline void world_keep(void *ctx, unsigned id, unsigned engine)
     ((struct world *)ctx)->a[id].keep = true;
 }
 
+/* These actors look at no clock: they wait to be asked. */
+static inline void world_until(void *ctx, unsigned id, unsigned engine, uint64_t until)
+{
+    (void)engine;
+    assert_true(((struct world *)ctx)->a[id].owner);
+    assert_true(until >= ((struct world *)ctx)->now);
+}
+
 static inline void world_yield(void *ctx, unsigned id, unsigned engine)
 {
     struct world *w = ctx;
@@ -103,7 +111,8 @@ static inline void world_end(void *ctx, unsigned id, const char *why)
     ((struct world *)ctx)->a[id].ended = why;
 }
 
-static const struct sched_ops world_ops = {world_grant, world_keep, world_unkeep, world_yield, world_reset, world_end};
+static const struct sched_ops world_ops = {world_grant, world_keep,  world_unkeep, world_until,
+                                           world_yield, world_reset, world_end};
 
 static const struct sched_config world_config = {.policy = SCHED_BEST_EFFORT,
                                                  .window_ns = 200 * MS,

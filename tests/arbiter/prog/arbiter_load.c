@@ -74,6 +74,10 @@ static void reset(void *ctx, unsigned engine)
 /* Holds the engine until then, or until it is asked for. */
 static void hold(struct load *l, uint64_t until)
 {
+    uint64_t slice_end = tenant_until(l->t, l->engine);
+
+    if (l->mode != STANDSTILL)
+        until = GT_MIN(until, slice_end);
     struct timespec ts = {.tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u)};
     int rc = 0;
 
