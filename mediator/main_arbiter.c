@@ -1,6 +1,7 @@
 /* gtmuxd: shares one GPU among its tenants. */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ static void take_sockets(struct arbiter_options *o)
     int n = sd_listen_fds(1);
 
     for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+        fcntl(fd, F_SETFL, O_NONBLOCK);
         if (sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
             o->listen_fd = fd;
         else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
