@@ -113,7 +113,9 @@ static cJSON *change_tenant(struct arbiter *a, const char *cmd, const cJSON *req
     pthread_mutex_lock(&a->lock);
     struct member *m = name ? member_find(a, name) : NULL;
 
-    a->now = gt_clock_ns();
+    uint64_t now = gt_clock_ns();
+
+    a->now = GT_MAX(a->now, now);
     answer = m ? change(cmd, m, request) : failed("there is no such tenant; 'gtmux top --once' shows those that are");
     if (m && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok"))) {
         member_apply(a, m);
