@@ -149,7 +149,7 @@ static bool run_flat(struct pixel_worker *w, const struct raster_quad *quad, uns
     const struct raster_state *st = &w->r->state;
     const float *setup = w->r->setup[w->prim->setup];
     float color[4][16];
-    const struct target_write t = {.s = soft_env_surface(&w->env, 0),
+    const struct target_write t = {.s = soft_env_target(&w->env, 0),
                                    .blend = &st->blend[0],
                                    .layer = w->prim->layer,
                                    .color = (const float(*)[16])color};
