@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mediator/arbiter/tenant.h"
 #include "mediator/control_wire.h"
 #include "mediator/mode.h"
 #include "mediator/screens.h"
@@ -259,6 +260,15 @@ static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
     return answer_ok();
 }
 
+static cJSON *cmd_arbiter(struct session *s, int *socket)
+{
+    if (*socket < 0 || !session_tenant(s))
+        return answer_error(*socket < 0 ? "no socket came with it" : "this guest registers with nobody");
+    tenant_invite(session_tenant(s), *socket);
+    *socket = -1;
+    return answer_ok();
+}
+
 static const struct {
     const char *name;
     cJSON *(*run)(struct session *s, const cJSON *request, int *fd);
@@ -274,8 +284,13 @@ cJSON *control_handle(struct session *s, const char *line, int *fd)
     cJSON *request = cJSON_Parse(line);
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(request, "cmd");
     cJSON *answer = NULL;
+    int passed = *fd;
 
     *fd = -1;
+    if (cJSON_IsString(name) && !strcmp(name->valuestring, "arbiter"))
+        answer = cmd_arbiter(s, &passed);
+    if (passed >= 0)
+        close(passed);
     for (size_t i = 0; cJSON_IsString(name) && i < GT_ARRAY_SIZE(commands); i++) {
         if (!strcmp(name->valuestring, commands[i].name))
             answer = commands[i].run(s, request, fd);
@@ -298,10 +313,11 @@ static void serve_client(struct control *c, int sock)
         if (poll(fds, 2, CLIENT_TIMEOUT_MS) <= 0 || fds[0].revents)
             return;
         int n = wire_read_line(sock, line, sizeof(line), CLIENT_TIMEOUT_MS, &fd);
-        if (fd >= 0)
-            close(fd); /* clients have nothing to pass */
-        if (n <= 0)
+        if (n <= 0) {
+            if (fd >= 0)
+                close(fd);
             return;
+        }
         cJSON *answer = control_handle(c->session, line, &fd);
         int rc = answer ? wire_send(sock, answer, fd) : -ENOMEM;
         cJSON_Delete(answer);

@@ -389,6 +389,28 @@ enum vgpu_run gate_engine_run(struct gate *g, unsigned engine, unsigned budget)
     return run;
 }
 
+void gate_engine_leave(struct gate *g, unsigned engine)
+{
+    if (!g->rec)
+        vgpu_engine_leave(g->v, engine);
+}
+
+void gate_engine_give_up(struct gate *g, unsigned engine)
+{
+    if (!g->rec)
+        vgpu_engine_give_up(g->v, engine);
+}
+
+uint64_t gate_engine_progress(struct gate *g, unsigned engine)
+{
+    struct vgpu_stats s;
+
+    if (engine >= VGPU_ENGINES)
+        return 0;
+    gate_stats(g, &s);
+    return s.engine[engine].requests + s.engine[engine].contexts;
+}
+
 uint64_t gate_display_tick(struct gate *g)
 {
     if (!enter(g, DISPLAY))

@@ -22,6 +22,14 @@ static const struct command commands[] = {
     {"view", "NAME", "Show a guest's screen in a window (Wayland)", 1, 1, false, false, NULL, command_program},
     {"dbus", "NAME", "Offer a guest's screen to viewers of QEMU's D-Bus display", 1, 1, false, false, NULL,
      command_dbus},
+    {"top", "", "Show who uses the GPU, live", 0, 0, false, false, NULL, command_top},
+    {"profiles", "", "Show the profiles that guests can have", 0, 0, true, false, command_profiles, NULL},
+    {"set", "NAME VALUE=N...", "Change weight, cap, share, slice-us, memory, fps", 2, 8, false, false, command_set,
+     NULL},
+    {"pause", "NAME", "Give a guest no GPU time", 1, 1, false, false, command_pause, NULL},
+    {"resume", "NAME", "Let a paused guest go on", 1, 1, false, false, command_resume, NULL},
+    {"reset", "NAME", "Stop what a guest's GPU does, as a hang", 1, 1, false, false, command_reset, NULL},
+    {"metrics", "", "Print gtmuxd's metrics for Prometheus", 0, 0, false, false, command_metrics, NULL},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},
 };
 

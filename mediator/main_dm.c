@@ -42,6 +42,8 @@ enum {
     OPT_BUSY_POLL,
     OPT_FLIP_WAIT,
     OPT_WRITE_ROM,
+    OPT_PROFILE,
+    OPT_NO_ARBITER,
 };
 
 struct arguments {
@@ -64,6 +66,8 @@ static const struct argp_option option_rows[] = {
     {"record", OPT_RECORD, "FILE", 0, "Write everything that comes from outside to a trace (slower; GTT stores trap)",
      3},
     {"run-dir", OPT_RUN_DIR, "DIR", 0, "Directory of the control socket (default $GTMUX_RUN_DIR, or /run/gtmux)", 3},
+    {"profile", OPT_PROFILE, "NAME", 0, "Profile of the guest with gtmuxd (default: gtmuxd's)", 3},
+    {"no-arbiter", OPT_NO_ARBITER, NULL, 0, "Do not register with gtmuxd", 4},
     {"no-pvinfo", OPT_NO_PVINFO, NULL, 0, "Do not tell the guest that it runs on a vGPU", 4},
     {"trap-gtt", OPT_TRAP_GTT, NULL, 0, "Trap GTT stores instead of mapping the GTT into the guest", 4},
     {"leave-memory", OPT_LEAVE_MEMORY, "MIB", 0,
@@ -202,6 +206,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case OPT_WRITE_ROM:
         a->write_rom = arg;
+        break;
+    case OPT_PROFILE:
+        o->profile = arg;
+        break;
+    case OPT_NO_ARBITER:
+        o->arbiter = false;
         break;
     case 'v':
         gt_log_set_level(GT_LOG_DEBUG);

@@ -158,6 +158,9 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget);
 /* Makes a vgpu_engine_run that is under way return soon (within about a row of pixels), with its work to be continued;
  * at most one later call returns early for nothing. Any thread, any lock. */
 void vgpu_engine_leave(struct vgpu *v, unsigned engine);
+/* Gives the engine's workload up: with its next command the engine stops as hung hardware does, and waits for the
+ * guest's reset. Without a workload it has no effect. Any thread, any lock. */
+void vgpu_engine_give_up(struct vgpu *v, unsigned engine);
 
 /* ---- display */
 /* Handles all display events that are due (vblanks, latches, CRC) and returns when to be called next (now_ns time;

@@ -131,6 +131,7 @@ static int run_job(struct shim_job *job)
     result = gpu_context_run(*hw, job->batch);
     shim_lock();
     shim.running = false;
+    gpu_stop(shim.gpu, false);
     if (result == GPU_DONE)
         return 0;
     c->hangs++;
@@ -217,6 +218,7 @@ static void in_child(void)
     queue.end = &queue.first;
     shim.done = shim.submitted;
     shim.running = false;
+    shim_turns_forked();
 }
 
 static void init_conditions(void)
@@ -271,6 +273,8 @@ static void start(void)
     queue.status = gpu_create(&shim.gpu, env_number("GTMUX_SHIM_THREADS", 0, 1024), err, sizeof(err));
     if (queue.status)
         fprintf(stderr, "gtmux: no GPU: %s\n", err);
+    else
+        queue.status = shim_turns_start();
     pthread_atfork(shim_lock, shim_unlock, in_child);
 }
 

@@ -83,6 +83,7 @@ struct shim_bo {
     struct gpu_memory memory;
     uint32_t tiling, stride;
     uint64_t job, write_job; /* last jobs that use and write it */
+    uint64_t counted;        /* bytes of the quota that it takes */
     struct shim_binding *binding;
     unsigned nbindings;
 };
@@ -199,6 +200,15 @@ int shim_wait_change(int64_t deadline);
 /* Calls fn(object) as soon as no job runs: maybe at once. */
 void shim_when_idle(void (*fn)(void *object), void *object);
 int64_t shim_deadline(int64_t relative_ns); /* < 0: for ever */
+
+/* ---- turns.c: the program as a tenant of gtmuxd; without one all of it is nothing */
+/* 0 or -errno; -EPERM, told on stderr: refused. */
+int shim_turns_start(void);
+void shim_turns_forked(void);
+/* When a frame that is to be shown now may be shown. With the lock. */
+uint64_t shim_frame_due(uint64_t now);
+/* Adds to the GPU-visible memory (below 0: gives back). 0, or -ENOMEM: it is more than the quota. */
+int shim_memory_take(int64_t bytes);
 
 /* ---- fds.c: what descriptors of ours are. Lock-free look-ups. */
 enum shim_fd_kind { SHIM_FD_NONE, SHIM_FD_DRM, SHIM_FD_FENCE, SHIM_FD_SYNCOBJ };

@@ -156,6 +156,11 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     return VGPU_RUN_MORE;
 }
 
+void vgpu_engine_give_up(struct vgpu *v, unsigned engine)
+{
+    vgpu_engine_leave(v, engine);
+}
+
 void vgpu_engine_leave(struct vgpu *v, unsigned engine)
 {
     v->asked_to_leave |= GT_BIT(engine);
