@@ -27,6 +27,7 @@ struct options {
     unsigned threads, frames;
     const char *png;
     struct vgpu_mode mode;
+    bool verbose;
     char **program;
 };
 
@@ -59,6 +60,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'm':
         if (!mode_parse(arg, &o->mode))
             argp_error(state, "--mode=%s: give WIDTHxHEIGHT, such as 1280x720", arg);
+        return 0;
+    case 'v':
+        o->verbose = true;
         return 0;
     case ARGP_KEY_ARGS:
         o->program = state->argv + state->next;
@@ -111,6 +115,8 @@ static void set_environment(const struct options *o, const char *root, const cha
     set_number("GTMUX_SHIM_FRAMES", o->frames);
     set_number("GTMUX_SHIM_WIDTH", o->mode.width);
     set_number("GTMUX_SHIM_HEIGHT", o->mode.height);
+    if (o->verbose)
+        setenv("GTMUX_SHIM_VERBOSE", "1", 1);
     if (o->png && realpath(o->png, png))
         setenv("GTMUX_SHIM_PNG", png, 1);
 }
@@ -174,6 +180,7 @@ int command_exec(int argc, char **argv)
         {"threads", 't', "N", 0, "Threads of the render engine (default: as many as processors, at most 4)", 0},
         {"png", 'p', "DIR", 0, "Write the frames that the program shows on its screen to DIR/frame-N.png", 0},
         {"frames", 'f', "N", 0, "How many of them at most (default 10)", 0},
+        {"verbose", 'v', NULL, 0, "Print counters at the end", 0},
         {"mode", 'm', "WxH", 0, "Size of the screen (default 1280x720)", 0},
         {0}};
     static const struct argp parser = {options,

@@ -112,9 +112,10 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     t->cr0[0] = w->r->state.ps.rounding;
     t->host = &pixel_host;
     t->ctx = w;
-    do
+    do {
         result = eu_run(t, PIXEL_BUDGET);
-    while (result == EU_BUDGET && !raster_late(w->r));
+        soft_units_count(w->env.units, t->executed);
+    } while (result == EU_BUDGET && !raster_late(w->r));
     rw->unknown += result == EU_FAULT;
 }
 

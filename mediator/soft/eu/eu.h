@@ -114,6 +114,7 @@ struct eu_thread {
     } flow;
     int32_t acc_high[EU_LANES]; /* bits 63:32 of integer accumulators */
     uint32_t ip_bytes;          /* the ip register, as bytes from the entry point, when an instruction uses it */
+    uint32_t executed;          /* instructions in the last eu_run */
 };
 
 #define EU_IP_START UINT32_MAX
