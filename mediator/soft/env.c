@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mediator/soft/ccs.h"
 #include "mediator/soft/units.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
@@ -88,27 +89,28 @@ static void load_surface(struct soft_env *e, struct units_surface *c, uint64_t k
     c->key = key;
     c->state = state;
     c->generation = e->units->generation;
+    c->settled_target = c->settled_texture = false;
 }
 
-const struct soft_surface *soft_env_surface(struct soft_env *e, unsigned index)
+static struct units_surface *bound_surface(struct soft_env *e, unsigned index)
 {
     uint64_t key = (e->binding_table + index * 4) & ADDRESS_MASK;
     struct units_surface *c = find_surface(e->units, key);
 
     if (c->key == key && c->generation == e->units->generation)
-        return &c->s;
+        return c;
     if (index >= 240)
-        return &e->units->null.s;
+        return &e->units->null;
     uint32_t entry = 0;
     if (!soft_mem_read(e->mem, key, &entry, sizeof(entry)))
-        return &e->units->null.s;
+        return &e->units->null;
     load_surface(e, c, key,
                  (e->surface_base + FIELD_ADDRESS(&entry, BINDING_TABLE_STATE, SurfaceStatePointer)) & ADDRESS_MASK);
-    return &c->s;
+    return c;
 }
 
 /* The handle counts 64-byte units in the upper 20 bits (Mesa, lower_sampler_logical_send_gfx7). */
-static const struct soft_surface *bindless_surface(struct soft_env *e, uint32_t ex_desc)
+static struct units_surface *bindless_surface(struct soft_env *e, uint32_t ex_desc)
 {
     uint64_t state = (e->bindless_base + ((uint64_t)(ex_desc >> 12) << 6)) & ADDRESS_MASK;
     uint64_t key = state | BINDLESS_KEY;
@@ -116,12 +118,43 @@ static const struct soft_surface *bindless_surface(struct soft_env *e, uint32_t 
 
     if (c->key != key || c->generation != e->units->generation)
         load_surface(e, c, key, state);
+    return c;
+}
+
+static struct units_surface *message_surface(struct soft_env *e, unsigned index, uint32_t ex_desc)
+{
+    return index == UNITS_BTI_BINDLESS ? bindless_surface(e, ex_desc) : bound_surface(e, index);
+}
+
+const struct soft_surface *soft_env_surface(struct soft_env *e, unsigned index)
+{
+    return &bound_surface(e, index)->s;
+}
+
+const struct soft_surface *soft_env_target(struct soft_env *e, unsigned index)
+{
+    struct units_surface *c = bound_surface(e, index);
+    unsigned level = c->s.levels ? c->s.levels - 1u : 0;
+
+    if (!c->settled_target)
+        soft_ccs_settle(e->mem, &c->s, level, level + 1, c->s.view_layers);
+    c->settled_target = true;
     return &c->s;
 }
 
 const struct soft_surface *units_message_surface(struct soft_env *e, unsigned index, uint32_t ex_desc)
 {
-    return index == UNITS_BTI_BINDLESS ? bindless_surface(e, ex_desc) : soft_env_surface(e, index);
+    return &message_surface(e, index, ex_desc)->s;
+}
+
+const struct soft_surface *units_message_texture(struct soft_env *e, unsigned index, uint32_t ex_desc)
+{
+    struct units_surface *c = message_surface(e, index, ex_desc);
+
+    if (!c->settled_texture)
+        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, c->s.type == SOFT_SURF_3D ? c->s.depth_px : c->s.layers);
+    c->settled_texture = true;
+    return &c->s;
 }
 
 static void decode_sampler(struct soft_env *e, const uint32_t *dw, struct soft_sampler *p)

@@ -37,6 +37,8 @@ uint64_t soft_units_instructions(struct soft_units *u);
 /* Surface i of the binding table (0..239), decoded; a null surface where there is none. Valid until soft_units_begin.
  */
 const struct soft_surface *soft_env_surface(struct soft_env *e, unsigned index);
+/* The same as a render target: what was fast-cleared of the level and layers that are drawn has its pixels (ccs.h). */
+const struct soft_surface *soft_env_target(struct soft_env *e, unsigned index);
 
 /* SFID SAMPLER. */
 enum eu_result soft_sampler_message(struct soft_env *e, struct eu_thread *t, const struct eu_message *m);

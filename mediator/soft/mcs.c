@@ -2,8 +2,12 @@
 
 #include <string.h>
 
+#include "vgpu/base/bits.h"
+
 /* AuxiliarySurfaceMode: CCS_D of one sample, MCS of more. */
 enum { AUX_MCS = 1 };
+
+#define COLUMN_BYTES 16u /* that a Y tile has side by side */
 
 static unsigned element_bytes(unsigned samples)
 {
@@ -32,6 +36,23 @@ uint64_t soft_mcs_plain(unsigned samples)
     for (unsigned n = 0; n < samples; n++)
         value |= (uint64_t)n << (n * bits);
     return value;
+}
+
+void soft_mcs_mark(struct soft_mem *m, const struct soft_surface *s, uint32_t x0, uint32_t y0, uint32_t x1, uint32_t y1,
+                   uint32_t z)
+{
+    unsigned bytes = element_bytes(s->samples), run;
+    uint8_t ones[COLUMN_BYTES];
+
+    memset(ones, 0xff, sizeof(ones));
+    x1 = GT_MIN(x1, s->width_px);
+    y1 = GT_MIN(y1, s->height_px);
+    for (uint32_t y = y0; y < y1; y++) {
+        for (uint32_t x = x0; x < x1; x += run) {
+            run = GT_MIN((COLUMN_BYTES - x * bytes % COLUMN_BYTES) / bytes, x1 - x);
+            soft_mem_write(m, element_address(s, x, y, z), ones, (size_t)run * bytes);
+        }
+    }
 }
 
 void soft_mcs_pack_clear(const struct soft_surface *s, uint8_t element[16])

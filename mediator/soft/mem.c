@@ -9,11 +9,19 @@
 int soft_space_init(struct soft_space *s)
 {
     memset(s, 0, sizeof(*s));
-    return -pthread_mutex_init(&s->lock, NULL);
+    int rc = pthread_mutex_init(&s->lock, NULL);
+
+    if (rc)
+        return -rc;
+    rc = pthread_mutex_init(&s->settling, NULL);
+    if (rc)
+        pthread_mutex_destroy(&s->lock);
+    return -rc;
 }
 
 void soft_space_fini(struct soft_space *s)
 {
+    pthread_mutex_destroy(&s->settling);
     pthread_mutex_destroy(&s->lock);
 }
 

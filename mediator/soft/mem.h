@@ -23,6 +23,7 @@
 struct soft_space {
     struct vgpu_exec *x;
     pthread_mutex_t lock;         /* over calls of vgpu_exec_* */
+    pthread_mutex_t settling;     /* taken first: over the settling of cleared blocks (ccs.h) */
     uint32_t stamp;               /* grows with each command: what a soft_mem remembers of an older one is void */
     _Atomic uint64_t fault;       /* first address that was not mapped, | 1; 0: none */
     _Atomic uint64_t fault_count; /* accesses that failed */

@@ -100,6 +100,8 @@ void target_fill(struct soft_raster *r, const struct soft_surface *s, struct ras
 
 /* ---- target_clear.c: a fast clear covers pixels of the surface by blocks; p is the rectangle in its scaled units. */
 void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p);
+/* What was fast-cleared of target 0 gets its pixels. */
+void pixel_resolve(struct soft_raster *r);
 
 /* ---- blend.c */
 

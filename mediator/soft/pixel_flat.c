@@ -66,7 +66,7 @@ static void run_one(struct pixel_worker *w, struct flat *f)
 bool pixel_run_flat(struct pixel_worker *w, const struct raster_quad *quad, unsigned n)
 {
     struct flat f = {.known = false};
-    const struct target_write t = {.s = soft_env_surface(&w->env, 0),
+    const struct target_write t = {.s = soft_env_target(&w->env, 0),
                                    .blend = &w->r->state.blend[0],
                                    .layer = w->prim->layer,
                                    .color = (const float(*)[16])f.color};

@@ -255,7 +255,7 @@ static enum eu_result write_target(struct pixel_worker *w, const struct eu_messa
     o.mask &= w->lit >> o.first;
     test_late(w, &o);
     struct target_write t = {
-        .s = soft_env_surface(&w->env, m->desc & 0xff),
+        .s = soft_env_target(&w->env, m->desc & 0xff),
         .blend = &st->blend[o.target],
         .constant = st->blend_constant,
         .layer = o.layer,
@@ -281,10 +281,8 @@ static enum eu_result read_target(struct pixel_worker *w, const struct eu_messag
 {
     unsigned channels = m->desc >> SUBTYPE_SHIFT & 1 ? 8 : 16;
     unsigned first = (m->desc >> SLOT_GROUP & 1 ? 16u : m->first_channel) & 24;
-    struct target_write t = {.s = soft_env_surface(&w->env, m->desc & 0xff),
-                             .layer = w->prim->layer,
-                             .x = w->px + first,
-                             .y = w->py + first};
+    struct target_write t = {
+        .s = soft_env_target(&w->env, m->desc & 0xff), .layer = w->prim->layer, .x = w->px + first, .y = w->py + first};
     float out[4][16];
 
     if (!t.s || m->rlen < channels / 8 * 4 || first + channels > w->width)

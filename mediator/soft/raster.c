@@ -207,6 +207,10 @@ static void commit(struct soft_raster *r, const struct incoming *c, struct raste
         pixel_fast_clear(r, p);
         return;
     }
+    if (r->state.ps.resolve) {
+        pixel_resolve(r);
+        return;
+    }
     reserve(r, p);
     p->setup = r->setups;
     if (r->state.ps.attributes) {

@@ -154,12 +154,10 @@ bool raster_state_pixel(struct soft_engine *e, struct raster_state *st)
     const uint32_t *dw = STATE(s, 3DSTATE_PS), *wm = STATE(s, 3DSTATE_WM);
     struct raster_pixel_state *ps = &st->ps;
 
-    /* A resolve has nothing to do (docs/soft.md, "Auxiliary surfaces"). */
-    if (FIELD_GET(dw, 3DSTATE_PS, RenderTargetResolveType))
-        return false;
     derive_payload(s, ps);
     ps->run = want_threads(wm, STATE(s, 3DSTATE_PS_EXTRA), STATE(s, 3DSTATE_PS_BLEND), ps);
     ps->fast_clear = FIELD_GET(dw, 3DSTATE_PS, RenderTargetFastClearEnable);
+    ps->resolve = FIELD_GET(dw, 3DSTATE_PS, RenderTargetResolveType);
     ps->early_depth = early_depth(wm, ps);
     ps->position_offset = (uint8_t)FIELD_GET(dw, 3DSTATE_PS, PositionXYOffsetSelect);
     ps->vector_mask = FIELD_GET(dw, 3DSTATE_PS, VectorMaskEnable);
@@ -171,11 +169,12 @@ bool raster_state_pixel(struct soft_engine *e, struct raster_state *st)
     ps->binding_table = soft_state_base(s, SOFT_BASE_SURFACE) + ps->binding_table_offset;
     ps->samplers = soft_state_base(s, SOFT_BASE_DYNAMIC) + ps->sampler_offset;
     derive_scratch(s, dw, ps);
-    if (ps->run && !ps->fast_clear) {
+    if (ps->run && !ps->fast_clear && !ps->resolve) {
         derive_kernels(e, dw, ps);
         derive_constants(e, dw, ps);
         ps->flat = is_flat(st);
         ps->run = ps->kernel[0].kernel || ps->kernel[1].kernel || ps->kernel[2].kernel;
     }
-    return ps->run || ps->fast_clear || st->ds.test || st->ds.write || st->ds.stencil_test || ps->statistics;
+    return ps->run || ps->fast_clear || ps->resolve || st->ds.test || st->ds.write || st->ds.stencil_test ||
+           ps->statistics;
 }

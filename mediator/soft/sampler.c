@@ -324,7 +324,7 @@ enum eu_result soft_sampler_message(struct soft_env *e, struct eu_thread *t, con
     }
     j.lanes = mode * 8;
     j.mask = m->mask & (GT_BIT(j.lanes) - 1);
-    j.s = units_message_surface(e, gt_field(m->desc, 7, 0), m->ex_desc);
+    j.s = units_message_texture(e, gt_field(m->desc, 7, 0), m->ex_desc);
     j.integer = soft_format_is_integer(j.s->info);
     read_header(&j, m, &h);
     if (!is_load(j.message) && (!is_info(j.message) || j.message == MSG_LOD)) {

@@ -14,6 +14,7 @@
 struct units_surface {
     uint64_t key, state; /* where the descriptor was looked for; where it was found */
     uint32_t generation;
+    bool settled_target, settled_texture; /* in this generation */
     uint32_t raw[16];
     struct soft_surface s;
 };
@@ -54,6 +55,8 @@ struct soft_units {
 
 /* The surface that a message's binding table index means; 252 is a bindless one, whose handle is in ex_desc. */
 const struct soft_surface *units_message_surface(struct soft_env *e, unsigned index, uint32_t ex_desc);
+/* The same as a texture: what was fast-cleared of it has its pixels. */
+const struct soft_surface *units_message_texture(struct soft_env *e, unsigned index, uint32_t ex_desc);
 /* The SAMPLER_STATE at an address. */
 const struct soft_sampler *units_sampler(struct soft_env *e, uint64_t address);
 /* The decoded texels of a block with these bytes. */

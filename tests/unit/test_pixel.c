@@ -286,7 +286,8 @@ static void resolves_and_missing_shaders_draw_nothing(void **state)
 {
     (void)state;
     GIVE(&p, 3DSTATE_PS, 12, F(3DSTATE_PS, RenderTargetResolveType), 3, F(3DSTATE_PS, 16PixelDispatchEnable), 1);
-    assert_false(engine_rect(&p, 0, 0, 30, 30, 0));
+    engine_rect(&p, 0, 0, 30, 30, 0);
+    assert_int_equal(pixel(5, 5), 0);
     GIVE(&p, 3DSTATE_PS, 12, 0);
     GIVE(&p, 3DSTATE_PS_EXTRA, 2, 0);
     engine_rect(&p, 0, 0, 30, 30, 0);
@@ -367,6 +368,26 @@ static void fast_clears_fill_the_pixels(void **state)
     for (uint32_t y = 0; y < 128; y++)
         for (uint32_t x = 0; x < 128; x++)
             assert_int_equal(pixel(x, y), x < 100 && y < 32 ? 0xff000033 : 0);
+}
+
+/* With a CCS no pixel is written by the clear; a resolve does, with the colour that was stored meanwhile, as Mesa 25
+ * does it. */
+static void fast_clears_with_a_ccs_wait_for_their_colour(void **state)
+{
+    uint32_t *dw = (uint32_t *)engine_heap(ENGINE_SURFACE);
+
+    (void)state;
+    FIXTURE_PUT(dw, RENDER_SURFACE_STATE, AuxiliarySurfaceMode, 1);
+    FIXTURE_PUT(dw, RENDER_SURFACE_STATE, AuxiliarySurfaceBaseAddress, (FIXTURE_BASE + 16 * SOFT_PAGE) >> 12);
+    GIVE(&p, 3DSTATE_PS, 12, F(3DSTATE_PS, RenderTargetFastClearEnable), 1);
+    engine_rect(&p, 0, 0, 2, 1, 0);
+    assert_int_equal(pixel(0, 0), 0);
+    FIXTURE_PUT(dw, RENDER_SURFACE_STATE, GreenClearColor, FLOAT_BITS(1));
+    GIVE(&p, 3DSTATE_PS, 12, F(3DSTATE_PS, RenderTargetResolveType), 3);
+    engine_rect(&p, 0, 0, 2, 1, 0);
+    for (uint32_t y = 0; y < 128; y++)
+        for (uint32_t x = 0; x < 128; x++)
+            assert_int_equal(pixel(x, y), y < 32 ? 0x0000ff00 : 0);
 }
 
 static void mark(const struct soft_surface *s, struct raster_box b, uint16_t samples, uint8_t *map)
@@ -495,6 +516,7 @@ int main(void)
         CASE(threads_of_eight_channels_are_whole),
         CASE(clears_run_once),
         CASE(fast_clears_fill_the_pixels),
+        CASE(fast_clears_with_a_ccs_wait_for_their_colour),
         CASE(fills_touch_exactly_their_pixels),
         CASE(endless_shaders_end_when_the_engine_is_wanted),
         CASE(random_state_is_survived),

@@ -300,6 +300,16 @@ int dv_dmabufs(void)
     return n;
 }
 
+int dv_wait_dmabufs(int want)
+{
+    uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
+    int n;
+
+    while ((n = dv_dmabufs()) != want && gt_clock_ns() < end)
+        usleep(50000);
+    return n;
+}
+
 bool dv_file_has(const char *path, const char *text)
 {
     FILE *f = fopen(path, "re");

@@ -31,6 +31,9 @@ struct dv {
     unsigned passed, failed;
 };
 
+/* How long anything may take that should happen. */
+#define DV_PATIENCE_NS UINT64_C(30000000000)
+
 /* One line a check. Returns ok. */
 bool dv_result(struct dv *d, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -54,6 +57,8 @@ uint32_t dv_crc(void);
 double dv_cpu(pid_t pid);
 /* Number of dma-bufs that exist in this kernel, -1: unknown. */
 int dv_dmabufs(void);
+/* Waits until there are so many: the kernel lets go of them when it comes to it. The last number seen. */
+int dv_wait_dmabufs(int want);
 bool dv_file_has(const char *path, const char *text);
 void dv_write_file(const char *path, const char *text);
 

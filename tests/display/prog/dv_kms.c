@@ -56,6 +56,17 @@ static long bad_pixels(const struct sg_buffer *b, uint32_t seed)
     return bad;
 }
 
+/* Waits until so many pixels differ: changes take the time they take in a virtual machine. The last number seen. */
+static long wait_bad(const struct sg_buffer *b, uint32_t seed, long want)
+{
+    uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
+    long bad;
+
+    while ((bad = bad_pixels(b, seed)) != want && gt_clock_ns() < end)
+        usleep(50000);
+    return bad;
+}
+
 /* Shows a buffer and waits until it is on the screen. */
 static bool show(const struct sg_buffer *b)
 {
@@ -112,7 +123,7 @@ static void one_layout(const struct layout *l, unsigned n)
     sg_show(&dv.g, 0, &b);
     light(l->width, l->height);
     bool told = dv_wait_shown(shown, 1);
-    long bad = told ? bad_pixels(&b, n + 1) : -2;
+    long bad = told ? wait_bad(&b, n + 1, 0) : -2;
 
     dv_result(&dv, bad == 0, "%s: %ld of %u pixels differ", l->name, bad, l->width * l->height);
     dv_result(&dv, dv_stat("display/bytes_copied") == copied && dv_stat("display/dmabufs_made") == made + 1,
@@ -167,10 +178,10 @@ static void flips(void)
     dv_result(&dv, dv_stat("display/dmabufs_made") == 2 && dv_stat("display/bytes_copied") == 0 && told > 100,
               "1000 flips of two buffers: %.0f dma-bufs, %.0f flips shown in %.1f s, latency %.1f ms on average",
               dv_stat("display/dmabufs_made"), told, seconds, dv_stat("display/latency_mean_us") / 1000);
-    dv_result(&dv, bad_pixels(&b[0], 100) == 0, "after them the right picture is shown");
+    dv_result(&dv, wait_bad(&b[0], 100, 0) == 0, "after them the right picture is shown");
     sg_put(&dv.g, &b[0], 77, 55, sg_pattern(77, 55, 100) ^ 0xffffff);
     sg_put(&dv.g, &b[0], 1919, 1079, sg_pattern(1919, 1079, 100) ^ 0xff);
-    dv_result(&dv, bad_pixels(&b[0], 100) == 2, "pixels that the guest changes are on the screen without a flip");
+    dv_result(&dv, wait_bad(&b[0], 100, 2) == 2, "pixels that the guest changes are on the screen without a flip");
     int code = dv_end(&dv.sink, SIGTERM);
 
     snprintf(text, sizeof(text), "2 frames imported, 0 bytes copied");
@@ -190,8 +201,7 @@ static void changes_of_a_copy(void)
     dv_wait_shown(1, 1);
     usleep(500000); /* the first look takes in everything */
     sg_put(&dv.g, &b, 1000, 500, sg_pattern(1000, 500, 5) ^ 0xffffff);
-    usleep(500000);
-    dv_result(&dv, bad_pixels(&b, 5) == 1, "a pixel that the guest changes in a tiled picture is copied");
+    dv_result(&dv, wait_bad(&b, 5, 1) == 1, "a pixel that the guest changes in a tiled picture is copied");
     end();
 }
 
@@ -204,10 +214,28 @@ static uint32_t blend(uint32_t below, uint32_t argb)
     return out;
 }
 
+/* Pixels that differ from the pattern of seed 9 under a cursor at 400, 260; -1: no capture. */
+static long bad_under_cursor(const struct sg_buffer *c)
+{
+    struct dv_capture shot = {0};
+    bool ok = dv_capture(&dv, 1920, 1080, &shot);
+    long bad = ok ? 0 : -1;
+
+    for (uint32_t y = 0; ok && y < 1080; y++)
+        for (uint32_t x = 0; x < 1920; x++) {
+            uint32_t want = sg_pattern(x, y, 9);
+
+            if (x >= 400 && x < 464 && y >= 260 && y < 324)
+                want = blend(want, sg_get(&dv.g, c, x - 400, y - 260));
+            bad += !near(((const uint32_t *)(const void *)(shot.map + y * shot.stride))[x], want, 1);
+        }
+    dv_capture_free(&dv, &shot);
+    return bad;
+}
+
 static void cursor(void)
 {
     struct sg_buffer b, c;
-    struct dv_capture shot = {0};
 
     begin(NULL, NULL);
     b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_LINEAR);
@@ -228,22 +256,14 @@ static void cursor(void)
     usleep(300000);
     dv_result(&dv, dv_stat("display/flips") == flips && dv_stat("display/cursor_changes") > told + 10,
               "61 places of the cursor: %.0f told, no flip", dv_stat("display/cursor_changes") - told);
-    bool ok = dv_capture(&dv, 1920, 1080, &shot);
-    long bad = ok ? 0 : -1;
+    uint64_t end_ns = gt_clock_ns() + DV_PATIENCE_NS;
+    long bad;
 
-    for (uint32_t y = 0; ok && y < 1080; y++)
-        for (uint32_t x = 0; x < 1920; x++) {
-            uint32_t want = sg_pattern(x, y, 9);
-
-            if (x >= 400 && x < 464 && y >= 260 && y < 324)
-                want = blend(want, sg_get(&dv.g, &c, x - 400, y - 260));
-            bad += !near(((const uint32_t *)(const void *)(shot.map + y * shot.stride))[x], want, 1);
-        }
-    dv_capture_free(&dv, &shot);
+    while ((bad = bad_under_cursor(&c)) && gt_clock_ns() < end_ns)
+        usleep(50000);
     dv_result(&dv, bad == 0, "the cursor is where the guest put it: %ld pixels differ", bad);
     sg_cursor(&dv.g, 0, NULL, 0, 0);
-    usleep(300000);
-    dv_result(&dv, bad_pixels(&b, 9) == 0, "the cursor goes away");
+    dv_result(&dv, wait_bad(&b, 9, 0) == 0, "the cursor goes away");
     end();
 }
 
@@ -265,6 +285,7 @@ static void crcs(void)
         } else {
             show(&b);
         }
+        wait_bad(&b, 3, 0);
         crc[i] = dv_crc();
     }
     dv_result(&dv, crc[0] && crc[0] == crc[1] && crc[0] == crc[2], "CRCs of one picture: linear %08x, X %08x, Y %08x",
@@ -282,7 +303,7 @@ static void low_limit(void)
     sg_show(&dv.g, 0, &b);
     light(1920, 1080);
     dv_wait_shown(1, 1);
-    dv_result(&dv, bad_pixels(&b, 21) == 0 && dv_stat("display/pictures_copied") == 1,
+    dv_result(&dv, wait_bad(&b, 21, 0) == 0 && dv_stat("display/pictures_copied") == 1,
               "with udmabuf's own limit a 1080p picture is copied, and right");
     dv_result(&dv, dv_file_has(DV_DM_LOG, "list_limit"), "the log says how to raise it");
     end();
@@ -301,7 +322,7 @@ static void sandboxed(void)
     light(1920, 1080);
     dv_wait_shown(1, 1);
     dv_result(&dv,
-              bad_pixels(&b, 31) == 0 && dv_stat("display/dmabufs_made") == 1 && dv_stat("display/bytes_copied") == 0,
+              wait_bad(&b, 31, 0) == 0 && dv_stat("display/dmabufs_made") == 1 && dv_stat("display/bytes_copied") == 0,
               "a device in its sandbox makes dma-bufs");
     end();
 }
@@ -336,9 +357,10 @@ static void deaths(void)
             usleep(300000);
         }
         dv_close_card(&dv);
-        usleep(200000);
-        dv_result(&dv, during > 0 && dv_dmabufs() == 0, "killed in the order %s: %d dma-bufs before, %d after",
-                  orders[i], during, dv_dmabufs());
+        int after = dv_wait_dmabufs(0);
+
+        dv_result(&dv, during > 0 && after == 0, "killed in the order %s: %d dma-bufs before, %d after", orders[i],
+                  during, after);
     }
     start_and_show();
     int code = dv_end(&dv.dm, SIGTERM);
@@ -362,12 +384,13 @@ static void guests_change(void)
         light(1024, 768);
         bool told = dv_wait_shown(shown, 1);
 
-        dv_result(&dv, told && bad_pixels(&b, 50 + i) == 0, "guest %u is shown", i);
+        dv_result(&dv, told && wait_bad(&b, 50 + i, 0) == 0, "guest %u is shown", i);
         shown = dv_stat("display/shown");
         sg_leave(&dv.g);
         dv_wait_shown(shown, 1);
-        usleep(300000);
-        dv_result(&dv, dv_dmabufs() == 0, "guest %u is gone: %d dma-bufs are left", i, dv_dmabufs());
+        int left = dv_wait_dmabufs(0);
+
+        dv_result(&dv, left == 0, "guest %u is gone: %d dma-bufs are left", i, left);
         sg_connect(&dv.g, DV_SOCKET, GUEST_MIB);
     }
     end();
@@ -456,7 +479,7 @@ int main(int argc, char **argv)
                 printf("     none\n");
         }
     }
-    dv_result(&dv, dv_dmabufs() == 0, "no dma-buf is left: %d", dv_dmabufs());
+    dv_result(&dv, dv_wait_dmabufs(0) == 0, "no dma-buf is left: %d", dv_dmabufs());
     printf("%u passed, %u failed\n", dv.passed, dv.failed);
     return dv.failed != 0;
 }
