@@ -83,7 +83,7 @@ void soft_dispatch_begin(struct soft_dispatch *d, const struct soft_engine *e, u
 {
     const struct soft_state *s = e->state;
 
-    *d = (struct soft_dispatch){.x = e->space.x, .urb = d->urb};
+    *d = (struct soft_dispatch){.x = e->space.x, .urb = d->urb, .instructions = &e->worker[worker].instructions};
     d->env.mem = &e->worker[worker].mem;
     d->env.units = e->worker[worker].units;
     d->env.surface_base = soft_state_base(s, SOFT_BASE_SURFACE);
@@ -116,7 +116,7 @@ static enum eu_result run_slice(struct soft_dispatch *d, struct eu_thread *t)
 {
     enum eu_result r = eu_run(t, SLICE_INSTRUCTIONS);
 
-    soft_units_count(d->env.units, t->executed);
+    *d->instructions += t->executed;
     return r;
 }
 

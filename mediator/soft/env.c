@@ -40,19 +40,6 @@ void soft_units_begin(struct soft_units *u)
     }
 }
 
-void soft_units_count(struct soft_units *u, uint32_t instructions)
-{
-    u->instructions += instructions;
-}
-
-uint64_t soft_units_instructions(struct soft_units *u)
-{
-    uint64_t n = u->instructions;
-
-    u->instructions = 0;
-    return n;
-}
-
 static unsigned hash(uint64_t key, unsigned entries)
 {
     return (unsigned)((key >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (entries - 1);

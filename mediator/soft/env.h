@@ -30,10 +30,6 @@ void soft_units_destroy(struct soft_units *u);
 /* Before each command: state or memory may have changed (decoded descriptors are compared by their bytes anyway). */
 void soft_units_begin(struct soft_units *u);
 
-/* Adds to the number of instructions that threads of the worker executed; and takes it, leaving none. */
-void soft_units_count(struct soft_units *u, uint32_t instructions);
-uint64_t soft_units_instructions(struct soft_units *u);
-
 /* Surface i of the binding table (0..239), decoded; a null surface where there is none. Valid until soft_units_begin.
  */
 const struct soft_surface *soft_env_surface(struct soft_env *e, unsigned index);

@@ -114,7 +114,7 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     t->ctx = w;
     do {
         result = eu_run(t, PIXEL_BUDGET);
-        soft_units_count(w->env.units, t->executed);
+        w->r->e->worker[w->worker].instructions += t->executed;
     } while (result == EU_BUDGET && !raster_late(w->r));
     rw->unknown += result == EU_FAULT;
 }

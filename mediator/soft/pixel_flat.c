@@ -60,7 +60,7 @@ static void run_one(struct pixel_worker *w, struct flat *f)
     t->ctx = f;
     if (eu_run(t, EU_GRFS) != EU_DONE)
         f->known = false;
-    soft_units_count(w->env.units, t->executed);
+    w->r->e->worker[w->worker].instructions += t->executed;
 }
 
 bool pixel_run_flat(struct pixel_worker *w, const struct raster_quad *quad, unsigned n)

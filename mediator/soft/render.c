@@ -165,8 +165,10 @@ static void end(struct soft_render *r, struct vgpu_exec *x)
     bump(&r->unknown, r->e.unknown);
     r->e.unknown = 0;
     bump(&r->faults, atomic_load_explicit(&r->e.space.fault_count, memory_order_relaxed));
-    for (unsigned i = 0; i < r->workers; i++)
-        bump(&r->instructions, soft_units_instructions(r->e.worker[i].units));
+    for (unsigned i = 0; i < r->workers; i++) {
+        bump(&r->instructions, r->e.worker[i].instructions);
+        r->e.worker[i].instructions = 0;
+    }
 }
 
 static bool predicated_off(struct vgpu_exec *x, bool enabled)

@@ -46,7 +46,6 @@ struct units_block {
 
 struct soft_units {
     uint32_t generation;
-    uint64_t instructions; /* that threads executed in this command */
     struct units_surface null;
     struct units_surface surface[UNITS_SURFACES];
     struct units_sampler sampler[UNITS_SAMPLERS];
