@@ -23,7 +23,7 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjso
                 libseccomp-dev edid-decode libneatvnc-dev libaml-dev libpixman-1-dev libvncserver-dev libsystemd-dev)
 # Drivers and programs that run on gtmux exec, and what our probe programs are built with.
 SHIM_PACKAGES=(libegl1 libgbm1 libgles2 libgl1-mesa-dri mesa-vulkan-drivers libvulkan1 libegl-dev libgles-dev libvulkan-dev
-               glslang-tools kmscube glmark2-es2-drm intel-gpu-tools python3)
+               glslang-tools kmscube glmark2-es2-drm intel-gpu-tools weston vulkan-tools python3)
 PIGLIT_PACKAGES=(piglit)
 TOOL_PACKAGES=(clang clang-format cppcheck libclang-rt-dev python3)
 
