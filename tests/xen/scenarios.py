@@ -3,10 +3,12 @@ import collections
 import json
 import os
 import re
+import tempfile
 import time
 import zlib
 
 import guide
+import mesa
 from labrun import bad_lines
 from picture import expected, read_png
 from xenguest import XenGuest
@@ -378,13 +380,32 @@ def list_igt(initrds):
         f.writelines(f"{name} {seconds} {command}\n" for name, seconds, command in IGT)
 
 
+def root_disk(host):
+    """The lab's root image as a disk of a guest's. libxl has no disks that can only be read in the four places that IDE has
+    as well."""
+    host.check("cp /mnt/parts/root/root.img /run/")
+    return {"disk": ["format=raw, vdev=xvda, access=rw, backendtype=qdisk, target=/run/root.img"]}
+
+
+MESA_SCENES = ("clear", "triangle", "texture_linear", "compute")
+
+
+@scenario("Mesa draws in a guest", versions=NEWEST)
+def mesa_draws(host, checks, initrds):
+    with tempfile.TemporaryDirectory(prefix="gtmux-xen-mesa-") as work, \
+            XenGuest(host, "g1", words=f"loglevel=1 gt.root {mesa.scenes(MESA_SCENES)} gt.run=sleep,3", memory=768,
+                     initrd=initrds.path(KERNEL), gpu="mode=640x480", config=root_disk(host)) as guest:
+        mesa.reference(checks, work, MESA_SCENES)
+        guest.create()
+        if through(checks, guest, 420):
+            checks(mesa.RENDERER in guest.log(), "Mesa drives the vGPU")
+            mesa.judge(checks, work, guest.log(), MESA_SCENES)
+
+
 @scenario("Debian's IGT benchmarks in a guest", versions=NEWEST)
 def igt(host, checks, initrds):
-    # libxl has no disks that can only be read in the four places that IDE has as well.
-    host.check("cp /mnt/parts/root/root.img /run/")
-    disk = "format=raw, vdev=xvda, access=rw, backendtype=qdisk, target=/run/root.img"
     with XenGuest(host, "g1", words="loglevel=1 gt.root gt.runroot=cases,list-xen gt.run=sleep,3", memory=768,
-                  initrd=initrds.path(KERNEL), gpu="", config={"disk": [disk]}) as guest:
+                  initrd=initrds.path(KERNEL), gpu="", config=root_disk(host)) as guest:
         guest.create()
         if not through(checks, guest, 420):
             return
