@@ -31,6 +31,7 @@ struct options {
     struct vgpu_mode mode;
     const char *profile, *name;
     bool alone;
+    bool verbose;
     char **program;
 };
 
@@ -76,6 +77,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_NO_ARBITER:
         o->alone = true;
+        return 0;
+    case 'v':
+        o->verbose = true;
         return 0;
     case ARGP_KEY_ARGS:
         o->program = state->argv + state->next;
@@ -146,6 +150,8 @@ static void set_environment(const struct options *o, const char *root, const cha
     set_number("GTMUX_SHIM_WIDTH", o->mode.width);
     set_number("GTMUX_SHIM_HEIGHT", o->mode.height);
     set_tenant(o);
+    if (o->verbose)
+        setenv("GTMUX_SHIM_VERBOSE", "1", 1);
     if (o->png && realpath(o->png, png))
         setenv("GTMUX_SHIM_PNG", png, 1);
 }
@@ -209,6 +215,7 @@ int command_exec(int argc, char **argv)
         {"threads", 't', "N", 0, "Threads of the render engine (default: as many as processors, at most 4)", 0},
         {"png", 'p', "DIR", 0, "Write the frames that the program shows on its screen to DIR/frame-N.png", 0},
         {"frames", 'f', "N", 0, "How many of them at most (default 10)", 0},
+        {"verbose", 'v', NULL, 0, "Print counters at the end", 0},
         {"mode", 'm', "WxH", 0, "Size of the screen (default 1280x720)", 0},
         {"name", OPT_NAME, "NAME", 0, "Name of the program with gtmuxd, before its process number (default: its own)",
          0},

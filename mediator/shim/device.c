@@ -1,5 +1,6 @@
 /* The one device of the process: its lock, its queue of jobs and the thread that runs them. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +262,18 @@ static void read_settings(void)
     shim.height = env_number("GTMUX_SHIM_HEIGHT", 720, 8192);
 }
 
+/* When the program ends. */
+static void print_counters(void)
+{
+    struct backend_stats s;
+
+    gpu_stats(shim.gpu, &s);
+    fprintf(stderr,
+            "gtmux: %" PRIu64 " draws, %" PRIu64 " dispatches, %" PRIu64 " EU instructions, %" PRIu64
+            " unknown, %" PRIu64 " faults\n",
+            s.draws, s.dispatches, s.instructions, s.unknown, s.faults);
+}
+
 static void start(void)
 {
     char err[200] = "";
@@ -275,6 +288,8 @@ static void start(void)
         fprintf(stderr, "gtmux: no GPU: %s\n", err);
     else
         queue.status = shim_turns_start();
+    if (!queue.status && getenv("GTMUX_SHIM_VERBOSE"))
+        atexit(print_counters);
     pthread_atfork(shim_lock, shim_unlock, in_child);
 }
 

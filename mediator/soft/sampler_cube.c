@@ -46,6 +46,45 @@ static void project_lane(struct sampler_job *j, unsigned i)
     j->r[i] = (float)face;
 }
 
+/* False: one of the three looks the other way. */
+static bool face_differences(const struct sampler_job *j, unsigned q, float du[2], float dv[2])
+{
+    const float first[3] = {j->u[q], j->v[q], j->r[q]};
+    unsigned face = face_of(first);
+    const struct face *f = &faces[face];
+    float s[3], t[3];
+
+    for (unsigned k = 0; k < 3; k++) {
+        const float d[3] = {j->u[q + k], j->v[q + k], j->r[q + k]};
+        float major = face & 1 ? -d[face / 2] : d[face / 2];
+
+        if (!(major > 0))
+            return false;
+        s[k] = (float)f->s_sign * d[f->s] * (0.5f / major);
+        t[k] = (float)f->t_sign * d[f->t] * (0.5f / major);
+    }
+    for (unsigned axis = 0; axis < 2; axis++) {
+        du[axis] = s[axis + 1] - s[0];
+        dv[axis] = t[axis + 1] - t[0];
+    }
+    return true;
+}
+
+void sampler_cube_project_quads(struct sampler_job *j)
+{
+    float du[LANES / 4][2], dv[LANES / 4][2];
+    bool known[LANES / 4];
+
+    for (unsigned q = 0; q < j->lanes; q += 4)
+        known[q / 4] = face_differences(j, q, du[q / 4], dv[q / 4]);
+    sampler_cube_project(j);
+    for (unsigned i = 0; i < j->lanes; i++)
+        for (unsigned axis = 0; axis < 2 && known[i / 4]; axis++) {
+            j->du[axis][i] = du[i / 4][axis];
+            j->dv[axis][i] = dv[i / 4][axis];
+        }
+}
+
 void sampler_cube_project(struct sampler_job *j)
 {
     for (unsigned i = 0; i < j->lanes; i++)
