@@ -116,7 +116,7 @@ static void print_stats(const struct view_command *c)
 static int serve(struct view_command *c)
 {
     static const struct viewer_events events = {
-        .flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone};
+        .flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone, .paced = true};
     static const struct wayland_events wayland_events = {
         .shown = view_shown, .refresh = view_refresh, .resize = view_resize, .input = view_input};
     char err[256] = "";

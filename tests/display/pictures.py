@@ -1,8 +1,12 @@
 """Pictures as lists of rows of 24-bit pixels: from a VNC server, and from the PNG files that we write. Python standard
 library only, nothing of gtmux: it judges it."""
+import os
 import socket
 import struct
-import zlib
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
+from pngfile import read_png  # noqa: E402
 
 
 class Vnc:
@@ -95,43 +99,9 @@ def rgb(pixels):
     return bytes(out)
 
 
-def unfilter(kind, row, above, n):
-    """One row of a PNG of n bytes a pixel."""
-    out = bytearray(row)
-    for i, value in enumerate(row) if kind else ():
-        left, up = out[i - n] if i >= n else 0, above[i]
-        corner = above[i - n] if i >= n else 0
-        if kind == 1:
-            out[i] = (value + left) & 255
-        elif kind == 2:
-            out[i] = (value + up) & 255
-        elif kind == 3:
-            out[i] = (value + (left + up) // 2) & 255
-        elif kind == 4:
-            guess = min((abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner))
-            out[i] = (value + guess[2]) & 255
-    return out
-
-
 def png(path):
-    """(width, height, pixels as bytes B G R each) of a PNG file of RGB, or of RGB with alpha, which is left out."""
-    with open(path, "rb") as f:
-        data = f.read()
-    at, packed, width, height, n = 8, b"", 0, 0, 3
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", data[at + 8:at + 16])
-            n = 4 if data[at + 17] == 6 else 3
-        elif kind == b"IDAT":
-            packed += data[at + 8:at + 8 + size]
-        at += 12 + size
-    raw, above, out = zlib.decompress(packed), bytearray(width * n), bytearray()
-    for y in range(height):
-        start = y * (width * n + 1)
-        above = unfilter(raw[start], raw[start + 1:start + 1 + width * n], above, n)
-        out += above
-    if n == 4:
-        del out[3::4]
+    """(width, height, pixels as bytes B G R each) of a PNG file."""
+    width, height, pixels = read_png(path)
+    out = bytearray(pixels)
     out[0::3], out[2::3] = out[2::3], out[0::3]
     return width, height, bytes(out)
