@@ -22,7 +22,7 @@
 
 #define PAGES  32768u /* of guest memory: 128 MiB */
 #define CPP    4u
-#define ROUNDS 5u
+#define ROUNDS 3u
 #define FLIPS  12u
 
 struct guest {
