@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "display/udmabuf.h"
+#include "display/xen_export.h"
 #include "mediator/doctor_internal.h"
 #include "vgpu/base/bits.h"
 
@@ -257,9 +258,11 @@ void probe_path_kms(const struct doctor *d, struct finding *f)
 
 void probe_path_xen(const struct doctor *d, struct finding *f)
 {
-    if (doctor_is_xen(d))
-        doctor_say(f, DOCTOR_OK, NULL,
-                   "copied once by gtmux-dm, and detiled: Linux makes no dma-bufs of another domain's memory");
-    else
+    if (!doctor_is_xen(d))
         doctor_say(f, DOCTOR_OK, NULL, "none: no Xen");
+    else if (doctor_access(d, XEN_EXPORT_DEVICE))
+        doctor_say(f, DOCTOR_WARN, "load the module gtmux_xen_export: docs/xen.md",
+                   "copied once by gtmux-dm, and detiled: there is no " XEN_EXPORT_DEVICE);
+    else
+        doctor_say(f, DOCTOR_OK, NULL, "shared, nothing is copied: guests with one plane on the screen");
 }

@@ -291,7 +291,9 @@ static void xen_is_looked_at_where_it_is(void **state)
     put("/dev/xen/xenbus", "");
     expect("xen-devices", DOCTOR_OK, "opened");
     expect("guests", DOCTOR_OK, "guests of Xen");
-    expect("path-xen", DOCTOR_OK, "copied once");
+    expect("path-xen", DOCTOR_WARN, "copied once");
+    put("/dev/gtmux-xen-export", "");
+    expect("path-xen", DOCTOR_OK, "nothing is copied");
     expect("xen-libraries", DOCTOR_OK, "all");
     missing_library = "libxencall.so.1";
     expect("xen-libraries", DOCTOR_FAIL, "libxencall.so.1");
