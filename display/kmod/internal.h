@@ -3,6 +3,7 @@
 #define GTMUX_XEN_EXPORT_INTERNAL_H
 
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/iosys-map.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
@@ -51,6 +52,14 @@ struct gtx_kind {
 	void *(*vmap)(struct gtx_buffer *b);
 	void (*vunmap)(struct gtx_buffer *b, void *vaddr);
 };
+
+/* True when a device can address a page. */
+static inline bool gtx_reaches(struct device *dev, u64 address)
+{
+	u64 limit = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
+
+	return address + PAGE_SIZE - 1 <= limit;
+}
 
 extern const struct gtx_kind gtx_pv, gtx_xlate;
 

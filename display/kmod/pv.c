@@ -128,11 +128,10 @@ static unsigned long pv_run(const struct gtx_buffer *b, unsigned long first,
 
 static bool pv_reachable(const struct gtx_buffer *b, struct device *dev)
 {
-	u64 mask = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
 	unsigned long i;
 
 	for (i = 0; i < b->npages; i++)
-		if (PFN_PHYS(b->mfn[i]) + PAGE_SIZE - 1 > mask)
+		if (!gtx_reaches(dev, PFN_PHYS(b->mfn[i])))
 			return false;
 	return true;
 }

@@ -143,6 +143,16 @@ static void xlate_unmap_sg(struct device *dev, struct sg_table *sgt,
 	sg_free_table(sgt);
 }
 
+static bool xlate_reachable(const struct gtx_buffer *b, struct device *dev)
+{
+	unsigned long i;
+
+	for (i = 0; i < b->npages; i++)
+		if (!gtx_reaches(dev, page_to_phys(b->pages[i])))
+			return false;
+	return true;
+}
+
 /* A bounce buffer would show what was there once, not what the guest draws. */
 static bool xlate_bounced(const struct sg_table *sgt)
 {
@@ -158,11 +168,14 @@ static bool xlate_bounced(const struct sg_table *sgt)
 static int xlate_map_sg(struct gtx_buffer *b, struct device *dev,
 			struct sg_table *sgt, enum dma_data_direction dir)
 {
-	int rc = sg_alloc_table_from_pages_segment(sgt, b->pages, b->npages, 0,
-						   b->npages << PAGE_SHIFT,
-						   dma_get_max_seg_size(dev),
-						   GFP_KERNEL);
+	int rc;
 
+	if (!xlate_reachable(b, dev))
+		return -ERANGE;
+	rc = sg_alloc_table_from_pages_segment(sgt, b->pages, b->npages, 0,
+					       b->npages << PAGE_SHIFT,
+					       dma_get_max_seg_size(dev),
+					       GFP_KERNEL);
 	if (rc)
 		return rc;
 	rc = dma_map_sgtable(dev, sgt, dir, 0);

@@ -155,7 +155,7 @@ def destroy(host, checks, guest):
     listed = host.check("xl list")
     checks(len(listed.strip().splitlines()) == 3 and "(null)" in listed, "a viewer that keeps a picture keeps a zombie",
            listed.strip().splitlines()[-1])
-    holders = host.check("cat $(grep -l gtmux_xen_export /proc/[0-9]*/fdinfo/* | cut -d/ -f1-3 | sort -u | sed s,$,/comm,)")
+    holders = host.check("cat $(grep -ls gtmux_xen_export /proc/[0-9]*/fdinfo/* | cut -d/ -f1-3 | sort -u | sed s,$,/comm,)")
     checks.equal(holders.split(), ["xd_view"], "the one that holds it can be found")
     view.close()
     gone = wait(lambda: len(host.check("xl list").strip().splitlines()) == 2, 20)
