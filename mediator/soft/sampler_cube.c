@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "mediator/soft/sampler.h"
 
@@ -46,43 +47,39 @@ static void project_lane(struct sampler_job *j, unsigned i)
     j->r[i] = (float)face;
 }
 
-/* False: one of the three looks the other way. */
-static bool face_differences(const struct sampler_job *j, unsigned q, float du[2], float dv[2])
+/* Differences along the quad of lane i, on that lane's face; left alone when a pixel looks the other way. */
+static void face_differences(const float in[3][LANES], unsigned i, float du[2][LANES], float dv[2][LANES])
 {
-    const float first[3] = {j->u[q], j->v[q], j->r[q]};
-    unsigned face = face_of(first);
+    const float own[3] = {in[0][i], in[1][i], in[2][i]};
+    unsigned face = face_of(own), first = i & ~3u;
     const struct face *f = &faces[face];
     float s[3], t[3];
 
     for (unsigned k = 0; k < 3; k++) {
-        const float d[3] = {j->u[q + k], j->v[q + k], j->r[q + k]};
+        const float d[3] = {in[0][first + k], in[1][first + k], in[2][first + k]};
         float major = face & 1 ? -d[face / 2] : d[face / 2];
 
         if (!(major > 0))
-            return false;
+            return;
         s[k] = (float)f->s_sign * d[f->s] * (0.5f / major);
         t[k] = (float)f->t_sign * d[f->t] * (0.5f / major);
     }
     for (unsigned axis = 0; axis < 2; axis++) {
-        du[axis] = s[axis + 1] - s[0];
-        dv[axis] = t[axis + 1] - t[0];
+        du[axis][i] = s[axis + 1] - s[0];
+        dv[axis][i] = t[axis + 1] - t[0];
     }
-    return true;
 }
 
 void sampler_cube_project_quads(struct sampler_job *j)
 {
-    float du[LANES / 4][2], dv[LANES / 4][2];
-    bool known[LANES / 4];
+    float direction[3][LANES];
 
-    for (unsigned q = 0; q < j->lanes; q += 4)
-        known[q / 4] = face_differences(j, q, du[q / 4], dv[q / 4]);
+    memcpy(direction[0], j->u, sizeof(j->u));
+    memcpy(direction[1], j->v, sizeof(j->v));
+    memcpy(direction[2], j->r, sizeof(j->r));
     sampler_cube_project(j);
     for (unsigned i = 0; i < j->lanes; i++)
-        for (unsigned axis = 0; axis < 2 && known[i / 4]; axis++) {
-            j->du[axis][i] = du[i / 4][axis];
-            j->dv[axis][i] = dv[i / 4][axis];
-        }
+        face_differences((const float(*)[LANES])direction, i, j->du, j->dv);
 }
 
 void sampler_cube_project(struct sampler_job *j)
