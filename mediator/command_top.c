@@ -228,7 +228,7 @@ static void print_row(const cJSON *row)
 static void print_picture(const cJSON *c, enum order order)
 {
     const cJSON *rows = cJSON_GetObjectItemCaseSensitive(c, "tenants");
-    const cJSON *sorted[1024], *row;
+    const cJSON *sorted[1024] = {0}, *row;
     size_t n = 0;
 
     cJSON_ArrayForEach(row, rows)

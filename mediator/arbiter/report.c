@@ -112,7 +112,8 @@ static void add_tenant_engines(cJSON *o, const struct view *v)
         const struct figure rows[] = {
             {"granted_ns", (double)u->granted_ns}, {"waited_ns", (double)u->waited_ns},
             {"grants", (double)u->grants},         {"yields", (double)u->yields},
-            {"resets", (double)u->resets},         {"work", (double)v->progress[i]},
+            {"resets", (double)u->resets},         {"passed_max", (double)u->passed_max},
+            {"work", (double)v->progress[i]},
         };
 
         if (!u->grants && !u->waiting)

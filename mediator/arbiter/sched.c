@@ -15,6 +15,7 @@ struct part {
     uint64_t bucket_at;
     bool want;
     uint64_t want_at;
+    uint64_t want_grants;        /* the engine's count then */
     uint64_t progress, stuck_ns; /* engine time since progress changed */
     bool was_reset;
     struct sched_usage usage;
@@ -38,6 +39,7 @@ struct engine {
     uint64_t until;
     enum stage stage;
     uint64_t vnow;
+    uint64_t grants;
     struct sched_samples overruns;
 };
 
@@ -219,6 +221,8 @@ static void lease(struct sched *s, unsigned engine, unsigned id, bool keep, uint
     p->want = false;
     p->usage.grants++;
     p->usage.waited_ns += now - p->want_at;
+    p->usage.passed_max = GT_MAX(p->usage.passed_max, e->grants - p->want_grants);
+    e->grants++;
     add_sample(&t->waits, now - p->want_at);
     s->ops->grant(s->ctx, id, engine, keep ? UINT64_MAX : e->until);
 }
@@ -360,6 +364,7 @@ void sched_want(struct sched *s, unsigned id, unsigned engine, bool want, uint64
         return;
     t->part[engine].want = want;
     t->part[engine].want_at = now;
+    t->part[engine].want_grants = s->engine[engine].grants;
     if (want)
         catch_up(s, t, engine);
 }
@@ -404,6 +409,7 @@ void sched_returned(struct sched *s, unsigned id, unsigned engine, uint64_t used
     e->owner = -1;
     t->part[engine].want = more;
     t->part[engine].want_at = now;
+    t->part[engine].want_grants = e->grants;
 }
 
 /* ---- tenants */

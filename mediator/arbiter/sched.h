@@ -70,6 +70,7 @@ struct sched_usage {
     uint64_t granted_ns; /* engine time; what a kept engine was not used for is not counted */
     uint64_t grants, waited_ns;
     uint64_t yields, resets; /* asked for */
+    uint64_t passed_max;     /* grants to others during one wait, at most */
     bool owner, waiting, throttled;
 };
 

@@ -105,6 +105,12 @@ static void a_sleeper_waits_a_slice_at_most(void **state)
     assert_true(w.a[id].waits > 400);
     assert_true(w.a[id].longest_wait <= SLICE + MS);
     assert_true(sched_percentile(sched_waits(w.s, id), 99) <= 2 * SLICE / US);
+    struct sched_usage u;
+
+    sched_usage(w.s, id, 0, w.now, &u);
+    assert_int_equal(u.passed_max, 0); /* it was always the next one */
+    sched_usage(w.s, id + 1, 0, w.now, &u);
+    assert_true(u.passed_max >= 6); /* who saturates lets the others go first */
     sched_destroy(w.s);
 }
 
