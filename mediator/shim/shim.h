@@ -231,6 +231,11 @@ const char *shim_path(const char *path, char buf[SHIM_PATH_MAX]);
 const char *shim_path_at(int dir, const char *path, char buf[SHIM_PATH_MAX]);
 /* True for the DRM nodes (as programs name them); *primary: card0. */
 bool shim_path_is_node(const char *path, bool *primary);
+
+/* ---- preload_open.c */
+/* A descriptor that another process of gtmux exec sent, as X servers do, becomes a render node of this process: only
+ * such an eventfd is asked to be a DRM device. False: it is none. */
+bool shim_node_adopt(int fd);
 /* The tree's root, which programs must not see in resolved paths; NULL: none. */
 const char *shim_path_root(void);
 
