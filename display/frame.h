@@ -45,6 +45,9 @@ struct display_host {
     const uint8_t *(*page)(void *ctx, uint64_t gpa, uint8_t *room);
     /* ... bytes of the GGTT (surface.h); its first argument is ctx. */
     vgpu_reader read;
+    /* vgpu_flip_wait and vgpu_flip_shown (vgpu/vgpu.h); NULL: the guest's flips wait for nobody. */
+    void (*flip_wait)(void *ctx, unsigned head, uint64_t ns);
+    void (*flip_shown)(void *ctx, unsigned head, uint32_t flip);
     /* ... a descriptor of a new dma-buf of n pages, or -errno. NULL: udmabuf makes it of their runs. */
     int (*dmabuf)(void *ctx, const uint64_t *gpa, size_t n);
 };

@@ -365,7 +365,6 @@ void kms_close(struct kms *k)
     kms_buffer_put(k, k->back[0]);
     kms_buffer_put(k, k->back[1]);
     kms_buffer_put(k, k->cursor_copy);
-    damage_destroy(k->damage);
     if (k->mode_blob)
         drmModeDestroyPropertyBlob(k->fd, k->mode_blob);
     if (k->own_fd && k->fd >= 0)

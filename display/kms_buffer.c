@@ -20,6 +20,7 @@ static void destroy_dumb(struct kms *k, struct kms_buffer *b)
 {
     struct drm_mode_destroy_dumb d = {.handle = b->handle};
 
+    damage_destroy(b->damage);
     if (b->map)
         munmap(b->map, b->bytes);
     if (b->handle)
@@ -159,27 +160,6 @@ static struct kms_buffer *back_buffer(struct kms *k, uint32_t width, uint32_t he
     return *slot = kms_dumb(k, width, height, fourcc);
 }
 
-struct kms_buffer *kms_copy(struct kms *k, const struct viewer_flip *f)
-{
-    uint32_t fourcc = pixels_opaque(f->frame->fourcc);
-    const struct damage_box all = whole(f);
-
-    if (!viewer_map(f->frame))
-        return NULL;
-    if (!kms_plane_takes(&k->primary, fourcc, DRM_FORMAT_MOD_LINEAR))
-        fourcc = DRM_FORMAT_XRGB8888;
-    struct kms_buffer *b = back_buffer(k, f->width, f->height, fourcc);
-
-    if (!b)
-        return NULL;
-    copy_box(k, f, &all, b);
-    damage_destroy(k->damage);
-    k->damage = damage_create(f->frame->bytes);
-    k->source = f->frame;
-    k->source_flip = *f;
-    return b;
-}
-
 struct update {
     struct kms *k;
     struct kms_buffer *b;
@@ -192,17 +172,61 @@ static void on_change(void *ctx, const struct damage_box *box)
     copy_box(u->k, &u->k->source_flip, box, u->b);
 }
 
+/* Everything counts as changed when the buffer has no picture of this layout. */
+static void expect_layout(struct kms_buffer *b, const struct viewer_flip *f)
+{
+    struct kms_layout now;
+
+    memset(&now, 0, sizeof(now)); /* it is compared as bytes */
+    now.format = f->frame->format;
+    now.tiling = f->frame->tiling;
+    now.stride = f->frame->stride;
+    now.x = f->x;
+    now.y = f->y;
+    now.width = f->frame->width;
+    now.height = f->frame->height;
+    now.bytes = f->frame->bytes;
+    if (b->damage && !memcmp(&b->layout, &now, sizeof(now)))
+        return;
+    damage_destroy(b->damage);
+    b->damage = damage_create(f->frame->bytes);
+    b->layout = now;
+}
+
 void kms_copy_changes(struct kms *k, struct kms_buffer *b)
 {
     const struct viewer_flip *f = &k->source_flip;
     struct update u = {k, b};
     const struct damage_box window = whole(f);
 
-    if (!k->source || !k->damage)
+    if (!k->source)
         return;
+    expect_layout(b, f);
+    if (!b->damage) {
+        copy_box(k, f, &window, b); /* no memory to know better */
+        return;
+    }
     const struct damage_frame frame = pixels_damage_frame(f->frame);
 
-    damage_scan(k->damage, &frame, &window, on_change, &u);
+    damage_scan(b->damage, &frame, &window, on_change, &u);
+}
+
+struct kms_buffer *kms_copy(struct kms *k, const struct viewer_flip *f)
+{
+    uint32_t fourcc = pixels_opaque(f->frame->fourcc);
+
+    if (!viewer_map(f->frame))
+        return NULL;
+    if (!kms_plane_takes(&k->primary, fourcc, DRM_FORMAT_MOD_LINEAR))
+        fourcc = DRM_FORMAT_XRGB8888;
+    struct kms_buffer *b = back_buffer(k, f->width, f->height, fourcc);
+
+    if (!b)
+        return NULL;
+    k->source = f->frame;
+    k->source_flip = *f;
+    kms_copy_changes(k, b);
+    return b;
 }
 
 /* ---- cursor */

@@ -27,6 +27,13 @@ struct kms_buffer {
     uint32_t stride; /* dumb: */
     uint64_t bytes;
     uint8_t *map;
+    struct damage *damage; /* of what was copied to it: a frame of the same layout is copied only where it differs */
+    struct kms_layout {
+        enum vgpu_format format;
+        enum vgpu_tiling tiling;
+        uint32_t stride, x, y, width, height;
+        uint64_t bytes;
+    } layout;
 };
 
 /* One saved property of an object. */
@@ -82,7 +89,6 @@ struct kms {
     unsigned turn;
     struct viewer_frame *source; /* of the copy shown; NULL: it is imported */
     struct viewer_flip source_flip;
-    struct damage *damage;
     struct kms_buffer *cursor_copy;
     struct viewer_frame *cursor_source;
     uint64_t cursor_sum;

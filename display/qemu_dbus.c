@@ -75,7 +75,11 @@ static int get_consoles(sd_bus *bus, const char *path, const char *interface, co
 static int get_interfaces(sd_bus *bus, const char *path, const char *interface, const char *property,
                           sd_bus_message *reply, void *ctx, sd_bus_error *error)
 {
-    (void)bus, (void)path, (void)interface, (void)property, (void)ctx, (void)error;
+    const struct qdbus *q = ctx;
+
+    (void)bus, (void)path, (void)property, (void)error;
+    if (q->opt.input && !strcmp(interface, QDBUS_PREFIX ".Console"))
+        return sd_bus_message_append(reply, "as", 2, QDBUS_PREFIX ".Keyboard", QDBUS_PREFIX ".Mouse");
     return sd_bus_message_append(reply, "as", 0);
 }
 
@@ -151,6 +155,8 @@ static int on_disconnect(sd_bus_message *m, void *ctx, sd_bus_error *error)
     for (unsigned i = 0; i < QDBUS_CONNECTIONS; i++)
         if (q->connection[i] == sd_bus_message_get_bus(m))
             connection_drop(q, &q->connection[i]);
+    if (q->opt.input) /* who pressed keys may have been this one */
+        q->events.input(q->ctx, &(struct input_event){.kind = INPUT_LIFT});
     return 0;
 }
 
@@ -163,7 +169,8 @@ static int serve_connection(struct qdbus *q, sd_bus *bus)
         (ret = sd_bus_negotiate_fds(bus, 1)) < 0 || (ret = sd_bus_start(bus)) < 0 ||
         (ret = sd_bus_attach_event(bus, q->loop, 0)) < 0 ||
         (ret = sd_bus_add_object_vtable(bus, NULL, QDBUS_ROOT "/VM", QDBUS_PREFIX ".VM", vm_vtable, q)) < 0 ||
-        (ret = sd_bus_add_object_vtable(bus, NULL, CONSOLE, QDBUS_PREFIX ".Console", console_vtable, q)) < 0)
+        (ret = sd_bus_add_object_vtable(bus, NULL, CONSOLE, QDBUS_PREFIX ".Console", console_vtable, q)) < 0 ||
+        (q->opt.input && (ret = qdbus_add_input(q, bus, CONSOLE)) < 0))
         return ret;
     return sd_bus_match_signal(bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                "Disconnected", on_disconnect, q);

@@ -3,11 +3,12 @@
  * a sink: its viewers show our guests as they show QEMU's. A listener is given the guest's memory as a dma-buf; where
  * it does not take that, a map of memory (Listener.Unix.Map), and at last the pixels themselves.
  *
- * There is no Keyboard and no Mouse: input goes to QEMU, which has them.
+ * Keyboard and Mouse are there if the user has a way for what they are told: the devices are QEMU's.
  */
 #ifndef GTMUX_DISPLAY_QEMU_DBUS_H
 #define GTMUX_DISPLAY_QEMU_DBUS_H
 
+#include "display/input.h"
 #include "display/viewer.h"
 
 struct qdbus;
@@ -17,6 +18,7 @@ struct qdbus_options {
     const char *name; /* of the guest */
     unsigned head;
     unsigned fps; /* looks for changes a second, at most */
+    bool input;   /* events.input leads somewhere */
 };
 
 struct qdbus_events {
@@ -26,6 +28,8 @@ struct qdbus_events {
     void (*refresh)(void *ctx);
     /* A viewer wants the screen in this size. False: it cannot be. */
     bool (*resize)(void *ctx, uint32_t width, uint32_t height);
+    /* Keys and pointer of a viewer. */
+    input_fn input;
 };
 
 struct qdbus_stats {

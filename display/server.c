@@ -29,6 +29,7 @@ struct display_server *display_server_create(const struct display_host *host, co
         return NULL;
     s->host = host;
     s->listener = listener;
+    s->flip_wait = DISPLAY_FLIP_WAIT_NS;
     snprintf(s->name, sizeof(s->name), "%s", name);
     for (unsigned i = 0; i < DISPLAY_VIEWERS; i++)
         viewer_init(&s->viewer[i]);
@@ -49,10 +50,17 @@ void display_server_destroy(struct display_server *s)
         return;
     for (unsigned i = 0; i < DISPLAY_VIEWERS; i++)
         viewer_drop(s, &s->viewer[i], NULL);
-    for (unsigned i = 0; i < DISPLAY_HEADS; i++)
+    for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
         head_drop(s, i);
+        head_flips(s, i, 0);
+    }
     frames_release(&s->frames);
     free(s);
+}
+
+void display_server_flip_wait(struct display_server *s, uint64_t ns)
+{
+    s->flip_wait = ns;
 }
 
 void display_server_changed(struct display_server *s, uint64_t ns)
@@ -183,6 +191,11 @@ uint64_t display_server_step(struct display_server *s, const struct pollfd *fds,
         viewer_update(s, &s->viewer[i], now);
         if (s->viewer[i].fd >= 0)
             next = GT_MIN(next, s->viewer[i].deadline);
+    }
+    for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
+        uint64_t at = head_flips(s, i, now);
+
+        next = GT_MIN(next, at);
     }
     if (!display_server_watched(s))
         frames_trim(&s->frames);

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "display/frame.h"
+#include "display/latency.h"
 
 #define DISPLAY_HEADS   3u
 #define DISPLAY_VIEWERS 8u
@@ -20,12 +21,15 @@ struct display_server;
 
 struct display_stats {
     unsigned viewers;
-    uint64_t flips;                      /* told to viewers */
-    uint64_t shown;                      /* answered by them */
-    uint64_t missed;                     /* pictures for which there was no memory, or no frame left */
-    uint64_t cursors;                    /* changes of cursors told */
-    uint64_t sent_away;                  /* viewers that broke the protocol or never answered */
-    uint64_t latency_ns, latency_max_ns; /* from the guest's flip to the answer: sum over `shown`, and the longest */
+    uint64_t flips;         /* told to viewers */
+    uint64_t shown;         /* answered by them */
+    uint64_t missed;        /* pictures for which there was no memory, or no frame left */
+    uint64_t cursors;       /* changes of cursors told */
+    uint64_t sent_away;     /* viewers that broke the protocol or never answered */
+    uint64_t skipped;       /* flips of the guest that a viewer was not told, for a newer one came first */
+    uint64_t late;          /* answers for which the guest would have waited too long */
+    uint64_t votes_lost;    /* viewers that are not waited for any more */
+    struct latency latency; /* from the guest's flip to the answer */
     struct frames_stats frames;
 };
 
@@ -38,6 +42,9 @@ void display_server_destroy(struct display_server *s); /* NULL is fine */
 void display_server_changed(struct display_server *s, uint64_t ns);
 /* The guest's memory map has changed. */
 void display_server_memory_changed(struct display_server *s);
+/* The guest waits at most so long until viewers show a flip; 0: not at all (default DISPLAY_FLIP_WAIT_NS). */
+#define DISPLAY_FLIP_WAIT_NS UINT64_C(50000000)
+void display_server_flip_wait(struct display_server *s, uint64_t ns);
 /* Fills in at most DISPLAY_FDS entries to poll; returns their number. */
 unsigned display_server_poll(const struct display_server *s, struct pollfd *fds);
 /* Does what there is to do after a poll (fds as filled in by the call before it) and returns when to be called again at

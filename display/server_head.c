@@ -4,6 +4,7 @@
 #include "display/format.h"
 #include "display/server_internal.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 
 /* Takes the cursor out of the planes, where it is one that viewers can show as such: the topmost plane, as it is. */
 static bool take_cursor(struct vgpu_scanout *sc, struct vgpu_surface *out)
@@ -65,6 +66,7 @@ static bool look_at_picture(struct display_server *s, struct head *h, const stru
 
     if (!f && same && h->frame->kind != FRAME_SHARED) {
         h->scanout.mhz = sc->mhz;
+        h->flip = sc->flip;
         return true; /* the copy that is there does; REFRESH keeps it up to date */
     }
     if (!f)
@@ -77,6 +79,8 @@ static bool look_at_picture(struct display_server *s, struct head *h, const stru
         next_serial(h);
     h->direct = direct;
     h->scanout = *sc;
+    h->picture_ns = sc->flip_ns ? sc->flip_ns : h->changed_ns;
+    h->flip = sc->flip;
     set_frame(s, h, f, x, y);
     return true;
 }
@@ -111,6 +115,7 @@ static void look_at_cursor(struct display_server *s, struct head *h, const struc
 
 static void look_at_dark(struct display_server *s, struct head *h)
 {
+    h->picture_ns = h->changed_ns;
     set_frame(s, h, NULL, 0, 0);
     frame_unref(&s->frames, h->cursor.frame);
     h->cursor = (struct cursor){0};
@@ -152,10 +157,13 @@ void head_refresh(struct display_server *s, unsigned head, uint64_t now)
     h->refresh_at = now + REFRESH_EVERY_NS;
     if (!h->frame || h->frame->kind == FRAME_SHARED)
         return;
+    const uint64_t start = gt_clock_ns();
+
     if (h->frame->kind == FRAME_COPIED)
         frames_refresh_plane(&s->frames, h->frame, &h->scanout.plane[0], &d);
     else
         frames_refresh_composed(&s->frames, h->frame, &h->scanout, &d);
+    h->refresh_at = now + GT_MAX(REFRESH_EVERY_NS, REFRESH_SHARE * (gt_clock_ns() - start));
     tell_damage(s, h->frame, &d);
 }
 
@@ -165,5 +173,10 @@ void head_drop(struct display_server *s, unsigned head)
 
     frame_unref(&s->frames, h->frame);
     frame_unref(&s->frames, h->cursor.frame);
-    *h = (struct head){.dirty = true, .changed_ns = h->changed_ns, .serial = h->serial};
+    *h = (struct head){.dirty = true,
+                       .changed_ns = h->changed_ns,
+                       .serial = h->serial,
+                       .flip = h->flip,
+                       .flip_told = h->flip_told,
+                       .flips_wait = h->flips_wait};
 }

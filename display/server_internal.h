@@ -8,6 +8,7 @@
 
 #define LOOK_EVERY_NS    UINT64_C(4000000)     /* at most: a bound on what a guest's flips cost */
 #define REFRESH_EVERY_NS UINT64_C(16000000)    /* at most, of copied frames */
+#define REFRESH_SHARE    4u                    /* looks for changes take a quarter of the thread's time at most */
 #define CHECK_EVERY_NS   UINT64_C(500000000)   /* for GGTT entries that were stored without a trap or a flip */
 #define RETRY_NS         UINT64_C(100000000)   /* after a picture for which there was no memory */
 #define ATTACH_NS        UINT64_C(2000000000)  /* time to say what is wanted */
@@ -25,6 +26,10 @@ struct head {
     uint64_t look_at;            /* not before */
     uint64_t check_at;           /* the latest */
     uint64_t changed_ns;         /* of the newest change */
+    uint64_t picture_ns;         /* of the change that made the picture */
+    uint32_t flip;               /* of the picture (vgpu_scanout) */
+    uint32_t flip_told;          /* of which the guest was told last */
+    bool flips_wait;             /* the guest's flips wait for viewers */
     bool refresh;                /* somebody asked for it */
     uint64_t refresh_at;         /* not before */
     uint32_t serial;             /* of the picture; 0: never looked */
@@ -44,6 +49,13 @@ struct viewer {
     uint32_t known[FRAMES_MAX]; /* ids of the frames that it was given, by slot */
     uint32_t sent, shown;       /* serials */
     uint64_t sent_ns;           /* when the guest made what was sent */
+    uint32_t sent_flip;         /* and its number */
+    bool flipped;               /* what was sent is a new flip of the guest */
+    /* server_flip.c */
+    bool paced;
+    uint64_t answer_by;         /* what was sent is answered in time until then */
+    unsigned late;              /* answers in a row */
+    unsigned proof, proof_left; /* answers in time until it has its vote (again): at first, still missing */
     struct frame *pending, *showing;
     struct cursor cursor; /* as told */
 };
@@ -56,6 +68,7 @@ struct display_server {
     struct head head[DISPLAY_HEADS];
     struct viewer viewer[DISPLAY_VIEWERS];
     struct display_stats stats;
+    uint64_t flip_wait;
     struct gt_ratelimit log_rl;
 };
 
@@ -64,6 +77,15 @@ void head_look(struct display_server *s, unsigned head, uint64_t now);
 void head_refresh(struct display_server *s, unsigned head, uint64_t now);
 /* Gives up its frames. */
 void head_drop(struct display_server *s, unsigned head);
+
+/* server_flip.c */
+/* How long the guest waits for viewers to show a flip of this head. */
+uint64_t flip_patience(const struct display_server *s, const struct head *h);
+void flip_viewer_init(struct viewer *v, bool paced);
+/* A flip was answered. */
+void flip_answered(struct display_server *s, struct viewer *v, uint64_t now);
+/* Tells the guest what there is to tell of a head's flips. Returns when to be called again. */
+uint64_t head_flips(struct display_server *s, unsigned head, uint64_t now);
 
 /* server_viewer.c */
 void viewer_init(struct viewer *v);

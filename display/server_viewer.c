@@ -107,7 +107,7 @@ static bool send_frame(struct display_server *s, struct viewer *v, const struct 
 
 static bool send_flip(struct display_server *s, struct viewer *v, const struct head *h)
 {
-    struct display_flip m = {.h = {.serial = h->serial}, .ns = h->changed_ns};
+    struct display_flip m = {.h = {.serial = h->serial}, .ns = h->picture_ns};
 
     if (h->frame) {
         m.slot = slot_of(s, h->frame);
@@ -125,8 +125,14 @@ static void update_picture(struct display_server *s, struct viewer *v, const str
 {
     if ((h->frame && !send_frame(s, v, h->frame)) || !send_flip(s, v, h))
         return;
+    const uint32_t flips = h->flip - v->sent_flip;
+
+    v->flipped = v->sent && h->frame && flips && flips <= INT32_MAX;
+    s->stats.skipped += v->flipped ? flips - 1 : 0;
     v->sent = h->serial;
-    v->sent_ns = h->changed_ns;
+    v->sent_ns = h->picture_ns;
+    v->sent_flip = h->flip;
+    v->answer_by = now + flip_patience(s, h);
     v->deadline = now + ANSWER_NS;
     v->pending = h->frame;
     if (v->pending)
@@ -204,11 +210,14 @@ static const char *on_attach(struct display_server *s, struct viewer *v, const s
         return "it speaks another version of the protocol";
     if (m->head >= DISPLAY_HEADS)
         return "there is no such head";
+    if (m->flags & ~DISPLAY_ATTACH_FLAGS)
+        return "it asks for what we do not know";
     v->head = m->head;
     memcpy(hello.name, s->name, sizeof(hello.name));
     if (!send_message(v, &hello, DISPLAY_HELLO, sizeof(hello), -1))
         return NULL;
     v->attached = true;
+    flip_viewer_init(v, m->flags & DISPLAY_ATTACH_PACED);
     v->deadline = UINT64_MAX;
     s->head[v->head].dirty = true;
     gt_info("display: a viewer of head %u has come", v->head);
@@ -229,8 +238,9 @@ static const char *on_shown(struct display_server *s, struct viewer *v, uint32_t
     v->pending = NULL;
     frame_unref(&s->frames, old);
     s->stats.shown++;
-    s->stats.latency_ns += latency;
-    s->stats.latency_max_ns = GT_MAX(s->stats.latency_max_ns, latency);
+    if (v->flipped)
+        latency_add(&s->stats.latency, latency);
+    flip_answered(s, v, now);
     return NULL;
 }
 

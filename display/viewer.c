@@ -44,7 +44,8 @@ int viewer_attach(struct display_viewer **out, int sock, unsigned head, const st
     const struct display_attach m = {.h = {.type = DISPLAY_ATTACH, .size = sizeof(m)},
                                      .magic = DISPLAY_MAGIC,
                                      .version = DISPLAY_VERSION,
-                                     .head = head};
+                                     .head = head,
+                                     .flags = events->paced ? DISPLAY_ATTACH_PACED : 0};
     struct display_viewer *v = calloc(1, sizeof(*v));
 
     *out = NULL;

@@ -51,6 +51,9 @@ struct viewer_events {
     void (*damage)(void *ctx, struct viewer_frame *f, uint32_t first, uint32_t end);
     /* The frame's descriptor and mapping are about to be closed. */
     void (*gone)(void *ctx, struct viewer_frame *f);
+    /* The guest gets a buffer back when the sink has answered the flip that took it off the screen. For sinks that
+     * answer when they do not read the old frame any more, and within a frame or two. */
+    bool paced;
 };
 
 /* Connects to a display socket and asks for a head. 0 or -errno with a message. */

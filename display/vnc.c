@@ -14,6 +14,7 @@
 #include <drm_fourcc.h>
 
 #include "display/pixels.h"
+#include "display/vnc_keys.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
@@ -64,6 +65,9 @@ struct vnc {
     struct damage *damage;
     struct pixman_region16 region;
     uint64_t scan_at;
+
+    struct vnc_keys *keys; /* NULL: input goes nowhere */
+    unsigned buttons;      /* enum nvnc_button_mask, of all clients */
 
     struct nvnc_fb *cursor;
     uint64_t cursor_sum;
@@ -422,13 +426,15 @@ void vnc_cursor(struct vnc *v, const struct viewer_cursor *c)
     v->cursor_sum = sum;
 }
 
-/* ---- life */
+/* ---- clients */
 
 static void on_client_left(struct nvnc_client *client)
 {
     struct vnc *v = nvnc_get_userdata(nvnc_client_get_server(client));
 
     v->stats.clients--;
+    if (v->keys)
+        v->events.input(v->ctx, &(struct input_event){.kind = INPUT_LIFT});
     gt_info("vnc: a client has left, %u are there", v->stats.clients);
 }
 
@@ -453,6 +459,98 @@ static void on_client(struct nvnc_client *client)
     v->stats.clients++;
     v->dirty = true; /* it wants what is there now */
     gt_info("vnc: a client has come, %u are there", v->stats.clients);
+}
+
+/* ---- input */
+
+static struct vnc *of_client(struct nvnc_client *client)
+{
+    return nvnc_get_userdata(nvnc_client_get_server(client));
+}
+
+/* A key by its place: neatvnc has turned QEMU's number into one of linux/input-event-codes.h. */
+static void on_key_code(struct nvnc_client *client, uint32_t key, bool down)
+{
+    struct vnc *v = of_client(client);
+    const struct input_event e = {.kind = INPUT_KEY, .code = input_number(key), .down = down};
+
+    if (e.code)
+        v->events.input(v->ctx, &e);
+}
+
+static void on_key(struct nvnc_client *client, uint32_t keysym, bool down)
+{
+    on_key_code(client, vnc_keys_find(of_client(client)->keys, keysym), down);
+}
+
+static void on_pointer(struct nvnc_client *client, uint16_t x, uint16_t y, enum nvnc_button_mask mask)
+{
+    static const struct {
+        unsigned bit;
+        enum input_button button;
+    } rows[] = {{NVNC_BUTTON_LEFT, INPUT_LEFT}, {NVNC_BUTTON_MIDDLE, INPUT_MIDDLE}, {NVNC_BUTTON_RIGHT, INPUT_RIGHT}};
+    struct vnc *v = of_client(client);
+    const unsigned pressed = (unsigned)mask & ~v->buttons, changed = (unsigned)mask ^ v->buttons;
+
+    v->buttons = (unsigned)mask;
+    v->events.input(v->ctx, &(struct input_event){.kind = INPUT_MOVE,
+                                                  .x = input_position(x, v->flip.width),
+                                                  .y = input_position(y, v->flip.height)});
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
+        if (changed & rows[i].bit)
+            v->events.input(v->ctx, &(struct input_event){.kind = INPUT_BUTTON,
+                                                          .code = (uint8_t)rows[i].button,
+                                                          .down = (pressed & rows[i].bit) != 0});
+    if (pressed & NVNC_SCROLL_UP)
+        input_wheel(v->events.input, v->ctx, INPUT_WHEEL_UP, 1);
+    if (pressed & NVNC_SCROLL_DOWN)
+        input_wheel(v->events.input, v->ctx, INPUT_WHEEL_DOWN, 1);
+}
+
+/* ---- life */
+
+static bool on_password(const char *user, const char *password, void *ctx)
+{
+    struct vnc *v = ctx;
+    bool ok = v->opt.allows(v->opt.allows_ctx, user, password);
+
+    if (!ok)
+        gt_warn("vnc: a client gave a wrong user or password");
+    return ok;
+}
+
+/* neatvnc 0.7 has split the call in two. */
+static int require_password(struct vnc *v, char *err, size_t errsz)
+{
+    if (!v->opt.allows)
+        return 0;
+#ifdef GTMUX_NEATVNC_AUTH_FLAGS
+    int ret = nvnc_set_tls_creds(v->server, v->opt.tls_key, v->opt.tls_cert) ||
+              nvnc_enable_auth(v->server, NVNC_AUTH_REQUIRE_AUTH | NVNC_AUTH_REQUIRE_ENCRYPTION, on_password, v);
+#else
+    int ret = nvnc_enable_auth(v->server, v->opt.tls_key, v->opt.tls_cert, on_password, v);
+#endif
+    if (!nvnc_has_auth() || ret) {
+        snprintf(err, errsz, "neatvnc does not take the certificate %s and the key %s", v->opt.tls_cert,
+                 v->opt.tls_key);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int take_input(struct vnc *v, char *err, size_t errsz)
+{
+    if (!v->opt.keymap)
+        return 0;
+    v->keys = vnc_keys_create(v->opt.keymap);
+    if (!v->keys) {
+        snprintf(err, errsz, "there is no keyboard layout '%s'", v->opt.keymap);
+        return -EINVAL;
+    }
+    nvnc_set_key_fn(v->server, on_key);
+    nvnc_set_key_code_fn(v->server, on_key_code);
+    nvnc_set_pointer_fn(v->server, on_pointer);
+    return 0;
 }
 
 static void quiet(const struct nvnc_log_data *data, const char *message)
@@ -504,6 +602,10 @@ int vnc_open(struct vnc **out, const struct vnc_options *o, const struct vnc_eve
     errno = 0;
     int ret = listen_at(v, err, errsz);
 
+    if (!ret)
+        ret = require_password(v, err, errsz);
+    if (!ret)
+        ret = take_input(v, err, errsz);
     if (!ret && !(v->display = nvnc_display_new(0, 0))) {
         snprintf(err, errsz, "no memory");
         ret = -ENOMEM;
@@ -543,6 +645,7 @@ void vnc_close(struct vnc *v)
         unlink(v->opt.unix_path);
     for (unsigned i = 0; i < PRIVATE_MAX; i++)
         memory_put(v->pool[i]);
+    vnc_keys_destroy(v->keys);
     damage_destroy(v->damage);
     pixman_region_fini(&v->region);
     free(v);

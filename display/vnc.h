@@ -6,6 +6,7 @@
 #ifndef GTMUX_DISPLAY_VNC_H
 #define GTMUX_DISPLAY_VNC_H
 
+#include "display/input.h"
 #include "display/viewer.h"
 
 struct vnc;
@@ -16,6 +17,12 @@ struct vnc_options {
     uint16_t port;         /* and port */
     const char *title;     /* of the desktop */
     unsigned fps;          /* pictures a second, at most */
+    const char *keymap; /* XKB layout, for clients that send letters and not keys; NULL: events.input leads nowhere */
+    /* Clients must use TLS with this certificate and private key (PEM files), and give a user and a password that
+     * `allows` says yes to. NULL: everybody may come. */
+    const char *tls_cert, *tls_key;
+    bool (*allows)(void *ctx, const char *user, const char *password);
+    void *allows_ctx;
 };
 
 struct vnc_stats {
@@ -31,6 +38,8 @@ struct vnc_events {
     void (*shown)(void *ctx, uint32_t serial);
     /* Copied frames should be brought up to date. */
     void (*refresh)(void *ctx);
+    /* Keys and pointers of all clients. */
+    input_fn input;
 };
 
 /* Listens; SIGPIPE must be ignored. 0 or -errno with a message. One server a process (neatvnc's main loop is global).

@@ -41,11 +41,16 @@ struct display_header {
     uint32_t serial; /* FLIP: counts up from 1; SHOWN: that of the FLIP; else 0 */
 };
 
+/* The guest is told of a flip to or from its own memory when SHOWN has answered it, not before: for who scans out. Only
+ * who answers within some frames is waited for. */
+#define DISPLAY_ATTACH_PACED 1u
+#define DISPLAY_ATTACH_FLAGS DISPLAY_ATTACH_PACED /* all */
+
 struct display_attach {
     struct display_header h;
     uint32_t magic, version;
     uint32_t head;
-    uint32_t reserved; /* 0 */
+    uint32_t flags; /* DISPLAY_ATTACH_*; others are an error */
 };
 
 struct display_hello {

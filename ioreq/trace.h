@@ -30,6 +30,8 @@ enum trace_type {
     TRACE_TICK = 7,
     TRACE_HEAD = 8, /* head, 1 connected | 2 has a mode, width, height, refresh */
     TRACE_FINISH = 9,
+    TRACE_WAIT = 10,  /* head, nanoseconds: vgpu_flip_wait */
+    TRACE_SHOWN = 11, /* head, flip: vgpu_flip_shown */
     /* Results: what the device learnt from outside during the event before. `calls` = its calls out since the last
      * result (memory and time alike), this one included. */
     TRACE_TIME = 16,   /* calls, nanoseconds since the last TIME (mod 2^64) */

@@ -13,8 +13,9 @@ struct backend;
 struct backend_stats {
     uint64_t blits, blit_pixels, render_commands, video_commands, skipped;
     uint64_t draws, dispatches;
-    uint64_t unknown; /* messages of kernels, formats, ... that the backend does not have */
-    uint64_t faults;  /* accesses of the render engine to what is not mapped */
+    uint64_t unknown;      /* messages of kernels, formats, ... that the backend does not have */
+    uint64_t faults;       /* accesses of the render engine to what is not mapped */
+    uint64_t instructions; /* of kernels that were executed */
 };
 
 struct backend_ops {

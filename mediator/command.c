@@ -77,7 +77,8 @@ int command_program(int argc, char **argv)
 
     if (snprintf(slash + 1, room, "gtmux-%s", name + 1) < (int)room)
         execv(path, argv);
-    fprintf(stderr, "gtmux: cannot run %s: %s\n", path, strerror(errno));
+    fprintf(stderr, "gtmux: cannot run %s: %s%s\n", path, strerror(errno),
+            errno == ENOENT ? "; it is built where its libraries are, see docs/display.md" : "");
     return EXIT_FAILURE;
 }
 

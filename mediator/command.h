@@ -14,7 +14,7 @@ struct command_args {
     const char *run_dir;
     unsigned head;
     int npositional;
-    const char *positional[4];
+    const char *positional[8];
 };
 
 struct command {
@@ -29,8 +29,16 @@ struct command {
 
 int command_list(const struct command_args *a);
 int command_stats(const struct command_args *a);
+int command_doctor(const struct command_args *a);
 int command_screenshot(const struct command_args *a);
 int command_head(const struct command_args *a);
+int command_profiles(const struct command_args *a);
+int command_set(const struct command_args *a);
+int command_pause(const struct command_args *a);
+int command_resume(const struct command_args *a);
+int command_reset(const struct command_args *a);
+int command_metrics(const struct command_args *a);
+int command_top(int argc, char **argv);
 int command_attach(int argc, char **argv);
 int command_kms(int argc, char **argv);
 int command_exec(int argc, char **argv);
@@ -42,6 +50,8 @@ int command_program(int argc, char **argv);
 
 /* Sends {"cmd": cmd, ...extra} (extra is freed; NULL: none) to the dm `name`. NULL after an error message on stderr. */
 cJSON *command_ask(const struct command_args *a, const char *name, const char *cmd, cJSON *extra, int *fd);
+/* Sends the request (freed) to gtmuxd. NULL after an error message on stderr. */
+cJSON *command_ask_gtmuxd(const char *run_dir, cJSON *request);
 /* Number at a path like "traps/mmio_reads", 0 when absent. */
 double command_number(const cJSON *object, const char *path);
 void command_print_json(const cJSON *object);

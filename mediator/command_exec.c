@@ -13,9 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mediator/arbiter/protocol.h"
 #include "mediator/command.h"
 #include "mediator/exec_tree.h"
 #include "mediator/mode.h"
+#include "mediator/run_dir.h"
 #include "mediator/version.h"
 
 #define SHIM "libgtmux-drm-shim.so"
@@ -27,8 +29,13 @@ struct options {
     unsigned threads, frames;
     const char *png;
     struct vgpu_mode mode;
+    const char *profile, *name;
+    bool alone;
+    bool verbose;
     char **program;
 };
+
+enum { OPT_PROFILE = 256, OPT_NAME, OPT_NO_ARBITER };
 
 static unsigned number(struct argp_state *state, const char *name, const char *text, unsigned long max)
 {
@@ -59,6 +66,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'm':
         if (!mode_parse(arg, &o->mode))
             argp_error(state, "--mode=%s: give WIDTHxHEIGHT, such as 1280x720", arg);
+        return 0;
+    case OPT_PROFILE:
+        o->profile = arg;
+        return 0;
+    case OPT_NAME:
+        if (!session_name_ok(arg))
+            argp_error(state, "--name=%s: use up to %d letters, digits, '-', '_' and '.'", arg, SESSION_NAME_MAX - 1);
+        o->name = arg;
+        return 0;
+    case OPT_NO_ARBITER:
+        o->alone = true;
+        return 0;
+    case 'v':
+        o->verbose = true;
         return 0;
     case ARGP_KEY_ARGS:
         o->program = state->argv + state->next;
@@ -99,6 +120,23 @@ static void set_number(const char *name, unsigned val)
     setenv(name, text, 1);
 }
 
+/* Who the program is to gtmuxd, whether or not one runs now. */
+static void set_tenant(const struct options *o)
+{
+    char dir[PATH_MAX], path[PATH_MAX], name[SESSION_NAME_MAX];
+    const char *base = strrchr(o->program[0], '/');
+
+    snprintf(name, sizeof(name), "%s", o->name ? o->name : base ? base + 1 : o->program[0]);
+    if (o->alone || run_dir_default(dir, sizeof(dir)) ||
+        snprintf(path, sizeof(path), "%s/" ARBITER_SOCKET, dir) >= (int)sizeof(path)) {
+        unsetenv("GTMUX_SHIM_ARBITER");
+        return;
+    }
+    setenv("GTMUX_SHIM_ARBITER", path, 1);
+    setenv("GTMUX_SHIM_NAME", session_name_ok(name) ? name : "program", 1);
+    setenv("GTMUX_SHIM_PROFILE", o->profile ? o->profile : "", 1);
+}
+
 static void set_environment(const struct options *o, const char *root, const char *shim)
 {
     const char *others = getenv("LD_PRELOAD");
@@ -111,6 +149,9 @@ static void set_environment(const struct options *o, const char *root, const cha
     set_number("GTMUX_SHIM_FRAMES", o->frames);
     set_number("GTMUX_SHIM_WIDTH", o->mode.width);
     set_number("GTMUX_SHIM_HEIGHT", o->mode.height);
+    set_tenant(o);
+    if (o->verbose)
+        setenv("GTMUX_SHIM_VERBOSE", "1", 1);
     if (o->png && realpath(o->png, png))
         setenv("GTMUX_SHIM_PNG", png, 1);
 }
@@ -174,7 +215,12 @@ int command_exec(int argc, char **argv)
         {"threads", 't', "N", 0, "Threads of the render engine (default: as many as processors, at most 4)", 0},
         {"png", 'p', "DIR", 0, "Write the frames that the program shows on its screen to DIR/frame-N.png", 0},
         {"frames", 'f', "N", 0, "How many of them at most (default 10)", 0},
+        {"verbose", 'v', NULL, 0, "Print counters at the end", 0},
         {"mode", 'm', "WxH", 0, "Size of the screen (default 1280x720)", 0},
+        {"name", OPT_NAME, "NAME", 0, "Name of the program with gtmuxd, before its process number (default: its own)",
+         0},
+        {"profile", OPT_PROFILE, "NAME", 0, "Its profile with gtmuxd (default: gtmuxd's)", 0},
+        {"no-arbiter", OPT_NO_ARBITER, NULL, 0, "Do not register with gtmuxd", 0},
         {0}};
     static const struct argp parser = {options,
                                        parse,

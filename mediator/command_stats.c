@@ -51,8 +51,9 @@ int command_stats(const struct command_args *a)
         cJSON_ArrayForEach(pipe, cJSON_GetObjectItemCaseSensitive(stats, "pipes"))
         {
             if (command_number(pipe, "vblanks") > 0)
-                printf("pipe %c: %.0f vblanks, %.0f flips\n", 'A' + n, command_number(pipe, "vblanks"),
-                       command_number(pipe, "flips"));
+                printf("pipe %c: %.0f vblanks, %.0f flips, of which %.0f waited for monitors (%.0f in vain)\n", 'A' + n,
+                       command_number(pipe, "vblanks"), command_number(pipe, "flips"),
+                       command_number(pipe, "flips_kept"), command_number(pipe, "flips_late"));
             n++;
         }
     }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mediator/arbiter/tenant.h"
 #include "mediator/control_wire.h"
 #include "mediator/mode.h"
 #include "mediator/screens.h"
@@ -121,7 +122,10 @@ static void add_pipes(cJSON *a, const struct vgpu_stats *st)
     cJSON *pipes = cJSON_AddArrayToObject(a, "pipes");
 
     for (unsigned i = 0; i < VGPU_PIPES; i++) {
-        const struct number rows[] = {{"vblanks", st->vblanks[i]}, {"flips", st->flips[i]}};
+        const struct number rows[] = {{"vblanks", st->vblanks[i]},
+                                      {"flips", st->flips[i]},
+                                      {"flips_kept", st->flips_kept[i]},
+                                      {"flips_late", st->flips_late[i]}};
         cJSON *p = cJSON_CreateObject();
         add_numbers(p, rows, GT_ARRAY_SIZE(rows));
         cJSON_AddItemToArray(pipes, p);
@@ -138,14 +142,20 @@ static void add_display(cJSON *a, struct session *s)
         {"flips", st.flips},
         {"shown", st.shown},
         {"missed", st.missed},
+        {"skipped", st.skipped},
+        {"late", st.late},
+        {"votes_lost", st.votes_lost},
         {"cursor_changes", st.cursors},
         {"viewers_sent_away", st.sent_away},
         {"dmabufs_made", st.frames.shared},
         {"dmabufs_reused", st.frames.hits},
         {"pictures_copied", st.frames.copies},
         {"bytes_copied", st.frames.bytes_copied},
-        {"latency_mean_us", st.shown ? st.latency_ns / st.shown / 1000 : 0},
-        {"latency_max_us", st.latency_max_ns / 1000},
+        {"latency_mean_us", latency_mean(&st.latency) / 1000},
+        {"latency_p50_us", latency_percentile(&st.latency, 50) / 1000},
+        {"latency_p90_us", latency_percentile(&st.latency, 90) / 1000},
+        {"latency_p99_us", latency_percentile(&st.latency, 99) / 1000},
+        {"latency_max_us", st.latency.max_ns / 1000},
     };
     add_numbers(cJSON_AddObjectToObject(a, "display"), rows, GT_ARRAY_SIZE(rows));
 }
@@ -250,6 +260,15 @@ static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
     return answer_ok();
 }
 
+static cJSON *cmd_arbiter(struct session *s, int *socket)
+{
+    if (*socket < 0 || !session_tenant(s))
+        return answer_error(*socket < 0 ? "no socket came with it" : "this guest registers with nobody");
+    tenant_invite(session_tenant(s), *socket);
+    *socket = -1;
+    return answer_ok();
+}
+
 static const struct {
     const char *name;
     cJSON *(*run)(struct session *s, const cJSON *request, int *fd);
@@ -265,8 +284,13 @@ cJSON *control_handle(struct session *s, const char *line, int *fd)
     cJSON *request = cJSON_Parse(line);
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(request, "cmd");
     cJSON *answer = NULL;
+    int passed = *fd;
 
     *fd = -1;
+    if (cJSON_IsString(name) && !strcmp(name->valuestring, "arbiter"))
+        answer = cmd_arbiter(s, &passed);
+    if (passed >= 0)
+        close(passed);
     for (size_t i = 0; cJSON_IsString(name) && i < GT_ARRAY_SIZE(commands); i++) {
         if (!strcmp(name->valuestring, commands[i].name))
             answer = commands[i].run(s, request, fd);
@@ -289,10 +313,11 @@ static void serve_client(struct control *c, int sock)
         if (poll(fds, 2, CLIENT_TIMEOUT_MS) <= 0 || fds[0].revents)
             return;
         int n = wire_read_line(sock, line, sizeof(line), CLIENT_TIMEOUT_MS, &fd);
-        if (fd >= 0)
-            close(fd); /* clients have nothing to pass */
-        if (n <= 0)
+        if (n <= 0) {
+            if (fd >= 0)
+                close(fd);
             return;
+        }
         cJSON *answer = control_handle(c->session, line, &fd);
         int rc = answer ? wire_send(sock, answer, fd) : -ENOMEM;
         cJSON_Delete(answer);

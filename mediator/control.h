@@ -4,6 +4,7 @@
  *
  * Requests: {"cmd":"info"} {"cmd":"stats"} {"cmd":"screenshot","head":N}
  *           {"cmd":"head","head":N,"connected":bool,"mode":"WxH@HZ"}
+ *           {"cmd":"arbiter"} with a seqpacket socket: gtmuxd invites the guest to register
  * Answers:  {"ok":true, ...} or {"ok":false,"error":"text"}. A screenshot's answer carries width, height and a memfd
  *           (SCM_RIGHTS) of width * height XRGB8888 pixels, top row first.
  */
@@ -26,7 +27,8 @@ int control_start(struct control *c);
 /* Stops the thread and removes the socket. NULL is fine. */
 void control_close(struct control *c);
 
-/* Answers one request line. The caller owns the result and *fd (-1: none). Never NULL but when out of memory. */
+/* Answers one request line, which *fd came with (-1: none; taken over). The caller owns the result and what is in *fd
+ * then. Never NULL but when out of memory. */
 cJSON *control_handle(struct session *s, const char *line, int *fd);
 
 /* ---- client side */

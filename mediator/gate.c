@@ -329,6 +329,24 @@ bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode)
     return connected;
 }
 
+void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns)
+{
+    take(g);
+    record_event(g, &(struct trace_record){.type = TRACE_WAIT, .arg = {head, ns}});
+    vgpu_flip_wait(g->v, head, ns);
+    record_result(g, 0);
+    give(g);
+}
+
+void gate_flip_shown(struct gate *g, unsigned head, uint32_t flip)
+{
+    take(g);
+    record_event(g, &(struct trace_record){.type = TRACE_SHOWN, .arg = {head, flip}});
+    vgpu_flip_shown(g->v, head, flip);
+    record_result(g, 0);
+    give(g);
+}
+
 bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out)
 {
     take(g);
@@ -369,6 +387,28 @@ enum vgpu_run gate_engine_run(struct gate *g, unsigned engine, unsigned budget)
     record_result(g, run);
     leave(g, engine);
     return run;
+}
+
+void gate_engine_leave(struct gate *g, unsigned engine)
+{
+    if (!g->rec)
+        vgpu_engine_leave(g->v, engine);
+}
+
+void gate_engine_give_up(struct gate *g, unsigned engine)
+{
+    if (!g->rec)
+        vgpu_engine_give_up(g->v, engine);
+}
+
+uint64_t gate_engine_progress(struct gate *g, unsigned engine)
+{
+    struct vgpu_stats s;
+
+    if (engine >= VGPU_ENGINES)
+        return 0;
+    gate_stats(g, &s);
+    return s.engine[engine].requests + s.engine[engine].contexts;
 }
 
 uint64_t gate_display_tick(struct gate *g)

@@ -52,9 +52,17 @@ void gate_reset(struct gate *g);
 void gate_memory_begin(struct gate *g);
 void gate_memory_end(struct gate *g);
 enum vgpu_run gate_engine_run(struct gate *g, unsigned engine, unsigned budget);
+/* vgpu_engine_leave, vgpu_engine_give_up; nothing while recording, whose slices are short. */
+void gate_engine_leave(struct gate *g, unsigned engine);
+void gate_engine_give_up(struct gate *g, unsigned engine);
+/* Grows whenever the engine has got on with a request. */
+uint64_t gate_engine_progress(struct gate *g, unsigned engine);
 uint64_t gate_display_tick(struct gate *g);
 int gate_head_set(struct gate *g, unsigned head, bool connected, const struct vgpu_mode *mode);
 bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode);
+/* vgpu_flip_wait, vgpu_flip_shown. */
+void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns);
+void gate_flip_shown(struct gate *g, unsigned head, uint32_t flip);
 /* Snapshot of what head shows; false: dark. */
 bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out);
 /* Composes the whole picture of a scanout into xrgb (width * height pixels): a reader on GGTT and guest memory, fenced

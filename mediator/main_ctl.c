@@ -10,6 +10,7 @@
 static const struct command commands[] = {
     {"list", "", "Show the running guests", 0, 0, true, false, command_list, NULL},
     {"stats", "NAME", "Show a guest's counters", 1, 1, true, false, command_stats, NULL},
+    {"doctor", "", "Examine this machine, and say what could be better", 0, 0, true, false, command_doctor, NULL},
     {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot, NULL},
     {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
      NULL},
@@ -18,8 +19,17 @@ static const struct command commands[] = {
     {"decode", "FILE", "Print a captured submission or a kernel", 0, 0, false, false, NULL, command_decode},
     {"run-capture", "FILE...", "Execute captured submissions", 0, 0, false, false, NULL, command_run_capture},
     {"vnc", "NAME", "Show a guest's screen to VNC clients", 1, 1, false, false, NULL, command_program},
+    {"view", "NAME", "Show a guest's screen in a window (Wayland)", 1, 1, false, false, NULL, command_program},
     {"dbus", "NAME", "Offer a guest's screen to viewers of QEMU's D-Bus display", 1, 1, false, false, NULL,
      command_dbus},
+    {"top", "", "Show who uses the GPU, live", 0, 0, false, false, NULL, command_top},
+    {"profiles", "", "Show the profiles that guests can have", 0, 0, true, false, command_profiles, NULL},
+    {"set", "NAME VALUE=N...", "Change weight, cap, share, slice-us, memory, fps", 2, 8, false, false, command_set,
+     NULL},
+    {"pause", "NAME", "Give a guest no GPU time", 1, 1, false, false, command_pause, NULL},
+    {"resume", "NAME", "Let a paused guest go on", 1, 1, false, false, command_resume, NULL},
+    {"reset", "NAME", "Stop what a guest's GPU does, as a hang", 1, 1, false, false, command_reset, NULL},
+    {"metrics", "", "Print gtmuxd's metrics for Prometheus", 0, 0, false, false, command_metrics, NULL},
     {"attach", "DOMAIN", "Give a Xen guest that is being created a vGPU", 1, 1, true, false, NULL, command_attach},
 };
 

@@ -40,7 +40,10 @@ enum {
     OPT_LEAVE_MEMORY,
     OPT_MAPPABLE,
     OPT_BUSY_POLL,
+    OPT_FLIP_WAIT,
     OPT_WRITE_ROM,
+    OPT_PROFILE,
+    OPT_NO_ARBITER,
 };
 
 struct arguments {
@@ -63,6 +66,8 @@ static const struct argp_option option_rows[] = {
     {"record", OPT_RECORD, "FILE", 0, "Write everything that comes from outside to a trace (slower; GTT stores trap)",
      3},
     {"run-dir", OPT_RUN_DIR, "DIR", 0, "Directory of the control socket (default $GTMUX_RUN_DIR, or /run/gtmux)", 3},
+    {"profile", OPT_PROFILE, "NAME", 0, "Profile of the guest with gtmuxd (default: gtmuxd's)", 3},
+    {"no-arbiter", OPT_NO_ARBITER, NULL, 0, "Do not register with gtmuxd", 4},
     {"no-pvinfo", OPT_NO_PVINFO, NULL, 0, "Do not tell the guest that it runs on a vGPU", 4},
     {"trap-gtt", OPT_TRAP_GTT, NULL, 0, "Trap GTT stores instead of mapping the GTT into the guest", 4},
     {"leave-memory", OPT_LEAVE_MEMORY, "MIB", 0,
@@ -70,6 +75,8 @@ static const struct argp_option option_rows[] = {
     {"mappable", OPT_MAPPABLE, "MIB", 0, "CPU window of the aperture that the guest is given, 0 to 256", 4},
     {"busy-poll", OPT_BUSY_POLL, "US", 0, "Poll so long for the next message before sleeping; 0: never (default 50)",
      4},
+    {"flip-wait", OPT_FLIP_WAIT, "MS", 0,
+     "A flip is done for the guest when monitors show it, or so much later; 0: at its vblank (default 50)", 4},
     {"write-rom", OPT_WRITE_ROM, "FILE", 0, "Write the option ROM with the VBT to FILE and exit", 4},
     {"sandbox", OPT_SANDBOX, "strict|on|off", 0,
      "Give up all rights before the guest speaks; strict: or do not start (default on for Xen, else off)", 4},
@@ -194,8 +201,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPT_BUSY_POLL:
         o->busy_poll_us = parse_number(state, "busy-poll", arg, 10000);
         break;
+    case OPT_FLIP_WAIT:
+        o->flip_wait_ms = parse_number(state, "flip-wait", arg, 1000);
+        break;
     case OPT_WRITE_ROM:
         a->write_rom = arg;
+        break;
+    case OPT_PROFILE:
+        o->profile = arg;
+        break;
+    case OPT_NO_ARBITER:
+        o->arbiter = false;
         break;
     case 'v':
         gt_log_set_level(GT_LOG_DEBUG);

@@ -1,56 +1,43 @@
 /* gtmux-vnc, which gtmux vnc runs: a guest's screen for VNC clients. A program of its own, because the libraries that
  * it needs have no business in the others. */
 #include <argp.h>
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "display/vnc.h"
 #include "mediator/command.h"
 #include "mediator/command_view.h"
-#include "vgpu/base/bits.h"
+#include "mediator/vnc_access.h"
 #include "vgpu/base/clock.h"
 
 #define PORT_DEFAULT 5900u
 #define FPS_DEFAULT  30u
 #define FPS_MAX      240u
 
-enum { OPT_UNIX = 256, OPT_LISTEN, OPT_FPS };
+enum { OPT_UNIX = 256, OPT_LISTEN, OPT_FPS, OPT_CERT, OPT_KEY, OPT_PASSWORD, OPT_INSECURE, OPT_KEYMAP };
 
 struct vnc_command {
-    const char *name, *run_dir;
-    unsigned head;
-    bool verbose;
+    struct view_common view; /* first */
     char address[256];
+    const char *password_file, *keymap;
+    bool insecure;
+    struct vnc_access access;
     struct vnc_options opt;
     struct vnc *vnc;
-    struct display_viewer *viewer;
-    int error;
 };
 
 static const struct argp_option option_rows[] = {
-    {"run-dir", 'r', "DIR", 0, "Directory of the control sockets", 0},
-    {"head", 'H', "N", 0, "Which screen of the guest: 0, 1 or 2 (default 0)", 0},
     {"listen", OPT_LISTEN, "ADDRESS[:PORT]", 0, "Where to listen (default 127.0.0.1:5900)", 0},
     {"unix", OPT_UNIX, "PATH", 0, "Listen on this unix socket instead", 0},
     {"fps", OPT_FPS, "N", 0, "Pictures a second, at most (default 30)", 0},
-    {"verbose", 'v', NULL, 0, "Print counters at the end", 0},
+    {"tls-cert", OPT_CERT, "FILE", 0, "Certificate (PEM): clients have to use TLS and a password", 0},
+    {"tls-key", OPT_KEY, "FILE", 0, "Its private key", 0},
+    {"password-file", OPT_PASSWORD, "FILE", 0, "USER:PASSWORD that clients have to give; nobody else may read it", 0},
+    {"insecure", OPT_INSECURE, NULL, 0, "Listen where other machines can connect, without TLS and password", 0},
+    {"keymap", OPT_KEYMAP, "LAYOUT", 0, "Keyboard layout of the guest, for clients that send letters (default us)", 0},
     {0},
 };
-
-static unsigned number(struct argp_state *state, const char *option, const char *text, unsigned min, unsigned max)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (end == text || *end || text[0] == '-' || value < min || value > max)
-        argp_error(state, "%s%s: give a whole number from %u to %u", option, text, min, max);
-    return (unsigned)value;
-}
 
 /* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT. */
 static void take_address(struct argp_state *state, struct vnc_command *c, const char *text)
@@ -72,7 +59,7 @@ static void take_address(struct argp_state *state, struct vnc_command *c, const 
     memcpy(c->address, text, n);
     c->address[n] = 0;
     if (colon)
-        c->opt.port = (uint16_t)number(state, "--listen: port ", colon + 1, 1, UINT16_MAX);
+        c->opt.port = (uint16_t)view_number(state, "--listen: port ", colon + 1, 1, UINT16_MAX);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -80,12 +67,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     struct vnc_command *c = state->input;
 
     switch (key) {
-    case 'r':
-        c->run_dir = arg;
-        return 0;
-    case 'H':
-        if (!view_head(arg, &c->head))
-            argp_error(state, "--head=%s: give 0, 1 or 2", arg);
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = state->child_inputs[1] = &c->view;
         return 0;
     case OPT_LISTEN:
         take_address(state, c, arg);
@@ -94,48 +77,44 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->opt.unix_path = arg;
         return 0;
     case OPT_FPS:
-        c->opt.fps = number(state, "--fps=", arg, 1, FPS_MAX);
+        c->opt.fps = view_number(state, "--fps=", arg, 1, FPS_MAX);
         return 0;
-    case 'v':
-        c->verbose = true;
+    case OPT_CERT:
+        c->opt.tls_cert = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (c->name)
-            argp_error(state, "unexpected argument '%s'", arg);
-        c->name = arg;
+    case OPT_KEY:
+        c->opt.tls_key = arg;
+        return 0;
+    case OPT_PASSWORD:
+        c->password_file = arg;
+        return 0;
+    case OPT_INSECURE:
+        c->insecure = true;
+        return 0;
+    case OPT_KEYMAP:
+        c->keymap = arg;
         return 0;
     case ARGP_KEY_END:
-        if (!c->name)
-            argp_error(state, "the name of a guest is missing");
+        /* neatvnc knows passwords only together with TLS. */
+        if ((c->opt.tls_cert || c->opt.tls_key || c->password_file) &&
+            !(c->opt.tls_cert && c->opt.tls_key && c->password_file))
+            argp_error(state, "--tls-cert, --tls-key and --password-file belong together");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {{&view_argp, 0, NULL, 0}, {&view_input_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = option_rows,
     .parser = parse_option,
     .args_doc = "NAME",
-    .doc = "Serves a guest's screen to VNC clients until SIGINT, SIGTERM or the guest's end. There is neither password "
-           "nor "
-           "encryption: listen on this machine only, and let ssh carry it further. Clients look, their keys and "
-           "pointers go nowhere.",
+    .doc = "Serves a guest's screen to VNC clients until SIGINT, SIGTERM or the guest's end. Without --tls-cert, "
+           "--tls-key "
+           "and --password-file it listens on this machine only: let ssh carry it further.",
+    .children = children,
 };
-
-static void on_shown(void *ctx, uint32_t serial)
-{
-    struct vnc_command *c = ctx;
-
-    c->error = viewer_shown(c->viewer, serial);
-}
-
-static void on_refresh(void *ctx)
-{
-    struct vnc_command *c = ctx;
-
-    c->error = viewer_refresh(c->viewer);
-}
 
 static void on_flip(void *ctx, const struct viewer_flip *f)
 {
@@ -152,35 +131,15 @@ static void on_gone(void *ctx, struct viewer_frame *f)
     vnc_frame_gone(((struct vnc_command *)ctx)->vnc, f);
 }
 
-static int timeout_ms(uint64_t until)
+static int dispatch(void *ctx)
 {
-    uint64_t now = gt_clock_ns();
-
-    return until == UINT64_MAX ? -1 : until <= now ? 0 : (int)GT_MIN((until - now + 999999) / 1000000, UINT64_C(60000));
+    vnc_dispatch(((struct vnc_command *)ctx)->vnc);
+    return 0;
 }
 
-static int run(struct vnc_command *c, int signals)
+static uint64_t tick(void *ctx, uint64_t now)
 {
-    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
-                           {.fd = viewer_fd(c->viewer), .events = POLLIN},
-                           {.fd = vnc_fd(c->vnc), .events = POLLIN}};
-    uint64_t next = UINT64_MAX;
-
-    for (;;) {
-        int n = poll(fds, GT_ARRAY_SIZE(fds), timeout_ms(next)), rc = 0;
-
-        if (n < 0 && errno != EINTR)
-            return EXIT_FAILURE;
-        if (n > 0 && fds[0].revents)
-            return EXIT_SUCCESS;
-        if (n > 0 && fds[2].revents)
-            vnc_dispatch(c->vnc);
-        if (n > 0 && fds[1].revents)
-            rc = viewer_dispatch(c->viewer);
-        next = vnc_tick(c->vnc, gt_clock_ns());
-        if (rc || c->error)
-            return view_ended(c->name, rc ? rc : -ECONNRESET);
-    }
+    return vnc_tick(((struct vnc_command *)ctx)->vnc, now);
 }
 
 static void print_stats(const struct vnc_command *c)
@@ -192,44 +151,60 @@ static void print_stats(const struct vnc_command *c)
            (unsigned long long)st.bytes_copied, (unsigned long long)st.scans);
 }
 
-static int serve(struct vnc_command *c, int signals)
+/* Reads the password, or makes sure that none is needed. 0, or the exit code after a message. */
+static int check_access(struct vnc_command *c)
+{
+    char err[512];
+
+    if (c->password_file) {
+        if (!vnc_access_check_key(c->opt.tls_key, err, sizeof(err)) &&
+            !vnc_access_read(&c->access, c->password_file, err, sizeof(err))) {
+            c->opt.allows = vnc_access_allows;
+            c->opt.allows_ctx = &c->access;
+            return 0;
+        }
+        fprintf(stderr, "gtmux: %s\n", err);
+        return EXIT_USAGE;
+    }
+    if (c->opt.unix_path || c->insecure || vnc_access_is_local(c->address))
+        return 0;
+    fprintf(stderr,
+            "gtmux: --listen=%s is reached by other machines: give --tls-cert, --tls-key and --password-file, or "
+            "--insecure\n",
+            c->address);
+    return EXIT_USAGE;
+}
+
+static int serve(struct vnc_command *c)
 {
     static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone};
-    static const struct vnc_events vnc_events = {.shown = on_shown, .refresh = on_refresh};
+    static const struct vnc_events vnc_events = {.shown = view_shown, .refresh = view_refresh, .input = view_input};
     char err[256] = "";
     int code = EXIT_FAILURE;
 
     c->opt.address = c->address;
-    c->opt.title = c->name;
+    c->opt.title = c->view.name;
+    c->opt.keymap = c->view.input ? c->keymap : NULL;
     if (vnc_open(&c->vnc, &c->opt, &vnc_events, c, err, sizeof(err))) {
         fprintf(stderr, "gtmux: %s\n", err);
         return EXIT_FAILURE;
     }
-    if (!view_connect(&c->viewer, c->run_dir, c->name, c->head, &events, c))
-        code = run(c, signals);
-    if (c->verbose)
+    if (!view_connect(&c->view, &events))
+        code = view_run(&c->view, &(struct view_loop){vnc_fd(c->vnc), dispatch, tick});
+    if (c->view.verbose)
         print_stats(c);
-    viewer_close(c->viewer);
-    vnc_close(c->vnc);
     return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct vnc_command c = {.address = "127.0.0.1", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
+    struct vnc_command c = {.address = "127.0.0.1", .keymap = "us", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
+    int code = view_begin(&parser, argc, argv, &c);
 
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&parser, argc, argv, 0, NULL, &c))
-        return EXIT_USAGE;
-    signal(SIGPIPE, SIG_IGN); /* neatvnc writes to clients that may have gone */
-    int signals = view_signals();
-
-    if (signals < 0) {
-        fprintf(stderr, "gtmux: cannot wait for signals: %s\n", strerror(-signals));
-        return EXIT_FAILURE;
-    }
-    int code = serve(&c, signals);
-
-    close(signals);
+    if (!code && !(code = check_access(&c)) && !(code = view_begin_input(&c.view)))
+        code = serve(&c);
+    view_end(&c.view);
+    vnc_close(c.vnc);
+    explicit_bzero(&c.access, sizeof(c.access));
     return code;
 }

@@ -90,6 +90,17 @@ static uint64_t do_head(struct replay *p, const struct trace_record *ev)
     return (uint64_t)vgpu_head_set(p->v, (unsigned)ev->arg[0], ev->arg[1] & 1, ev->arg[1] & 2 ? &mode : NULL);
 }
 
+static uint64_t do_flip(struct replay *p, const struct trace_record *ev)
+{
+    if (ev->arg[0] > UINT32_MAX || (ev->type == TRACE_SHOWN && ev->arg[1] > UINT32_MAX))
+        replay_fail(p, -EINVAL, "malformed flip");
+    else if (ev->type == TRACE_WAIT)
+        vgpu_flip_wait(p->v, (unsigned)ev->arg[0], ev->arg[1]);
+    else
+        vgpu_flip_shown(p->v, (unsigned)ev->arg[0], (uint32_t)ev->arg[1]);
+    return 0;
+}
+
 static uint64_t hash_device(struct replay *p)
 {
     struct device_snapshot snap;
@@ -124,6 +135,9 @@ static uint64_t carry_out(struct replay *p, const struct trace_record *ev)
         return vgpu_display_tick(p->v);
     case TRACE_HEAD:
         return do_head(p, ev);
+    case TRACE_WAIT:
+    case TRACE_SHOWN:
+        return do_flip(p, ev);
     case TRACE_FINISH:
         p->res->hash = hash_device(p);
         return p->res->hash;

@@ -1,12 +1,11 @@
-/* Where control sockets live, and what a guest may be called. */
+#include "mediator/run_dir.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "mediator/session.h"
 
 static int format_path(char *buf, size_t size, const char *dir, const char *rest)
 {

@@ -103,6 +103,16 @@ static int host_read(void *ctx, uint64_t ggtt, void *dst, size_t n)
     return vgpu_ggtt_read(((struct screens *)ctx)->visited, ggtt, dst, n);
 }
 
+static void host_flip_wait(void *ctx, unsigned head, uint64_t ns)
+{
+    gate_flip_wait(((struct screens *)ctx)->gate, head, ns);
+}
+
+static void host_flip_shown(void *ctx, unsigned head, uint32_t flip)
+{
+    gate_flip_shown(((struct screens *)ctx)->gate, head, flip);
+}
+
 /* ---- the thread */
 
 static void wake(struct screens *s)
@@ -216,8 +226,16 @@ int screens_open(struct screens **out, const char *run_dir, const char *name, in
     *s = (struct screens){.listener = -1, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     s->udmabuf.fd = s->xen_export.fd = -1;
     pthread_mutex_init(&s->lock, NULL);
-    s->host =
-        (struct display_host){s, host_scanout, host_enter, host_leave, host_pages, host_runs, host_page, host_read};
+    s->host = (struct display_host){.ctx = s,
+                                    .scanout = host_scanout,
+                                    .enter = host_enter,
+                                    .leave = host_leave,
+                                    .pages = host_pages,
+                                    .runs = host_runs,
+                                    .page = host_page,
+                                    .read = host_read,
+                                    .flip_wait = host_flip_wait,
+                                    .flip_shown = host_flip_shown};
     s->runs = calloc(UDMABUF_RUNS_WANTED, sizeof(*s->runs));
     int rc = s->wake < 0 ? -errno : !s->runs ? -ENOMEM : listen_here(s, run_dir, name);
 
@@ -236,6 +254,11 @@ int screens_open(struct screens **out, const char *run_dir, const char *name, in
     }
     *out = s;
     return 0;
+}
+
+void screens_flip_wait(struct screens *s, uint64_t ns)
+{
+    display_server_flip_wait(s->server, ns);
 }
 
 int screens_start(struct screens *s, struct gate *g, struct ioreq_transport *t)

@@ -16,6 +16,8 @@ struct screens;
  * without which pictures are copied (the log says so). run_dir NULL: the default one, which must exist. 0 or -errno
  * with a message. */
 int screens_open(struct screens **out, const char *run_dir, const char *name, int xen_domid, char *err, size_t errsz);
+/* How long the guest's flips wait for viewers (display_server_flip_wait); before the start. */
+void screens_flip_wait(struct screens *s, uint64_t ns);
 /* Starts the thread. 0 or -errno. */
 int screens_start(struct screens *s, struct gate *g, struct ioreq_transport *t);
 /* Stops the thread and removes the socket. NULL is fine. */

@@ -27,6 +27,8 @@ void session_options_default(struct session_options *o)
         .map_gtt = true,
         .mappable_mb = cfg.mappable_mb,
         .busy_poll_us = 50,
+        .flip_wait_ms = (unsigned)(DISPLAY_FLIP_WAIT_NS / 1000000),
+        .arbiter = true,
     };
     for (unsigned i = 0; i < VGPU_HEADS; i++)
         o->mode[i] = cfg.modes[0];
@@ -196,6 +198,9 @@ static int open_all(struct session *s, char *err, size_t errsz)
     if ((rc = control_open(&s->control, s, s->opt.run_dir, err, errsz)) ||
         (rc = screens_open(&s->screens, s->opt.run_dir, s->name, s->opt.xen_domid, err, errsz)))
         return rc;
+    screens_flip_wait(s->screens, s->opt.flip_wait_ms * UINT64_C(1000000));
+    if ((rc = session_open_arbiter(s, err, errsz)))
+        return rc;
     rc = session_open_transport(s, err, errsz);
     if (!rc && s->journal)
         journal_set_server(s->journal, (int)session_xen_server(s));
@@ -240,8 +245,11 @@ int session_confine(struct session *s, const struct sandbox_options *o, char *er
 
 int session_start(struct session *s, char *err, size_t errsz)
 {
-    int rc = workers_start(s->workers, s->gate);
+    int rc = s->tenant ? tenant_start(s->tenant) : 0;
 
+    if (rc)
+        return session_fail(err, errsz, "cannot start the thread that hears gtmuxd", rc);
+    rc = workers_start(s->workers, s->gate, s->tenant);
     if (rc)
         return session_fail(err, errsz, "cannot start the engine threads", rc);
     rc = screens_start(s->screens, s->gate, s->transport);
@@ -319,7 +327,9 @@ void session_close(struct session *s)
     if (!s)
         return;
     control_close(s->control);
+    tenant_stop(s->tenant);
     workers_stop(s->workers);
+    tenant_destroy(s->tenant);
     screens_close(s->screens); /* after those who tell it of changes */
     s->screens = NULL;
     if (s->gate && s->opt.record)
@@ -359,4 +369,9 @@ struct screens *session_screens(struct session *s)
 struct backend *session_backend(struct session *s)
 {
     return s->backend;
+}
+
+struct tenant *session_tenant(struct session *s)
+{
+    return s->tenant;
 }

@@ -15,10 +15,9 @@
 
 #include "mediator/backend.h"
 #include "mediator/gate.h"
+#include "mediator/run_dir.h"
 #include "mediator/sandbox.h"
 #include "vgpu/vgpu.h"
-
-#define SESSION_NAME_MAX 48
 
 struct session_options {
     const char *name;      /* of the guest: letters, digits, '-', '_', '.' */
@@ -40,12 +39,16 @@ struct session_options {
     unsigned leave_mb;     /* Xen: memory that the guest may still have and that the GTT is not to take, MiB */
     uint32_t mappable_mb;  /* CPU window of the aperture, MiB */
     unsigned busy_poll_us; /* 0: sleep at once */
+    unsigned flip_wait_ms; /* the guest's flips wait for viewers, at most so long; 0: never */
+    bool arbiter;          /* register with gtmuxd, if there is one */
+    const char *profile;   /* there; NULL: its default one */
 };
 
 void session_options_default(struct session_options *o);
 
 struct session;
 struct screens;
+struct tenant;
 
 /* Opens everything that needs rights, without any thread. 0, or -errno with a message (what, why, what to do) in err.
  */
@@ -76,13 +79,6 @@ void session_get_info(struct session *s, struct session_info *out);
 struct gate *session_gate(struct session *s);
 struct screens *session_screens(struct session *s);
 struct backend *session_backend(struct session *s);
-
-/* Directory of control sockets: $GTMUX_RUN_DIR, else /run/gtmux for root, else $XDG_RUNTIME_DIR/gtmux, else
- * ~/.cache/gtmux/run. */
-int run_dir_default(char *buf, size_t size);
-/* Creates the directory (mode 0700) when missing. 0 or -errno. */
-int run_dir_make(const char *dir);
-/* True for a legal guest name. */
-bool session_name_ok(const char *name);
+struct tenant *session_tenant(struct session *s); /* NULL: registers with nobody */
 
 #endif

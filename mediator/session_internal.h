@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "ioreq/transport.h"
+#include "mediator/arbiter/tenant.h"
 #include "mediator/control.h"
 #include "mediator/journal.h"
 #include "mediator/screens.h"
@@ -22,6 +23,7 @@ struct session {
     bool adopted;            /* the device is a killed predecessor's */
     struct backend *backend;
     struct workers *workers;
+    struct tenant *tenant; /* of gtmuxd */
     struct control *control;
     struct screens *screens;
     int stop_fd; /* eventfd, for transports that are polled */
@@ -44,6 +46,8 @@ int session_fail(char *err, size_t errsz, const char *what, int code);
  * with a message. */
 int session_open_gtt(struct session *s, char *err, size_t errsz);
 void session_close_gtt(struct session *s);
+/* session_arbiter.c: registers with gtmuxd where one runs. 0, or -errno with a message: it refuses this guest. */
+int session_open_arbiter(struct session *s, char *err, size_t errsz);
 /* session_transport.c: opens the transport that the options name, with the device's regions. The guest can speak when
  * it returns. 0 or -errno with a message. */
 int session_open_transport(struct session *s, char *err, size_t errsz);

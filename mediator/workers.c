@@ -27,6 +27,7 @@ struct worker {
 
 struct workers {
     struct gate *gate;
+    struct tenant *tenant;
     unsigned started;
     struct worker worker[VGPU_ENGINES + 1];
 };
@@ -67,15 +68,33 @@ static void worker_kick(struct worker *w, bool stop)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* What the engine has to do, in as many turns as gtmuxd makes of it. */
+static enum vgpu_run run_engine(struct worker *w)
+{
+    struct tenant *t = w->owner->tenant;
+    struct gate *g = w->owner->gate;
+    bool more;
+    enum vgpu_run r;
+
+    do {
+        if (!tenant_acquire(t, w->id))
+            return VGPU_RUN_IDLE;
+        do {
+            r = gate_engine_run(g, w->id, ENGINE_SLICE);
+            more = r == VGPU_RUN_MORE && !worker_stopping(w);
+        } while (more && !tenant_pressed(t, w->id));
+        tenant_release(t, w->id, more, tenant_attached(t) ? gate_engine_progress(g, w->id) : 0);
+    } while (more);
+    return r;
+}
+
 static void engine_loop(struct worker *w)
 {
     uint64_t sleep_ns = WAIT_MIN_NS, deadline = UINT64_MAX;
 
     while (worker_wait(w, deadline)) {
-        enum vgpu_run r;
-        do {
-            r = gate_engine_run(w->owner->gate, w->id, ENGINE_SLICE);
-        } while (r == VGPU_RUN_MORE && !worker_stopping(w));
+        enum vgpu_run r = run_engine(w);
+
         if (r == VGPU_RUN_WAIT) {
             deadline = gt_clock_ns() + sleep_ns;
             sleep_ns = GT_MIN(sleep_ns * 2, WAIT_MAX_NS);
@@ -137,9 +156,10 @@ struct workers *workers_create(void)
     return all;
 }
 
-int workers_start(struct workers *w, struct gate *g)
+int workers_start(struct workers *w, struct gate *g, struct tenant *tenant)
 {
     w->gate = g;
+    w->tenant = tenant;
     for (; w->started <= DISPLAY_WORKER; w->started++) {
         int rc = worker_start(&w->worker[w->started]);
         if (rc)

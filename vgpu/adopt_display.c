@@ -29,6 +29,23 @@ static void adopt_clock(struct vgpu *v, unsigned pipe, const struct vgpu_clock *
     c->handled = GT_MIN(old->handled, vgpu_clock_vblanks(c, now));
 }
 
+/* Who showed the flip is gone with the process: the first tick tells the guest of it. */
+static void adopt_flip(struct vgpu *v, unsigned pipe, const struct vgpu_flip *old)
+{
+    struct vgpu_pipe *p = &v->display.pipe[pipe];
+    const uint64_t frames = p->on ? vgpu_clock_frames(&p->clock, vgpu_display_now(v)) : p->clock.count_base;
+
+    p->flip = (struct vgpu_flip){
+        .planes = p->on ? old->planes & (GT_BIT(VGPU_PLANES) - 1) : 0,
+        .number = old->number,
+        .primary = old->primary,
+        .live_ns = old->live_ns,
+        .frames = GT_MIN(old->frames, frames),
+        .seen = GT_MIN(old->seen, frames),
+    };
+    p->flip.still = p->flip.planes && old_bool(&old->still);
+}
+
 static void adopt_pipe(struct vgpu *v, unsigned pipe, const struct vgpu_pipe *old)
 {
     struct vgpu_pipe *p = &v->display.pipe[pipe];
@@ -36,6 +53,7 @@ static void adopt_pipe(struct vgpu *v, unsigned pipe, const struct vgpu_pipe *ol
     p->on = old_bool(&old->on);
     adopt_clock(v, pipe, &old->clock);
     p->flips = old->flips;
+    adopt_flip(v, pipe, &old->flip);
     p->planes_armed = old->planes_armed & (GT_BIT(VGPU_PLANES) - 1);
     p->cursor_armed = old_bool(&old->cursor_armed);
     memcpy(p->plane, old->plane, sizeof(p->plane));

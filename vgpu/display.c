@@ -39,7 +39,7 @@ void vgpu_pipe_note(struct vgpu *v, unsigned pipe)
     vgpu_note(v, p, offsetof(struct vgpu_pipe, clock) + sizeof(p->clock));
 }
 
-static void kick(struct vgpu *v)
+void vgpu_display_kick(struct vgpu *v)
 {
     if (v->ops->display_kick)
         v->ops->display_kick(v->host);
@@ -73,20 +73,22 @@ static void pipe_on(struct vgpu *v, unsigned pipe)
     vgpu_clock_start(&p->clock, &t, vgpu_display_now(v));
     p->on = true;
     vgpu_display_changed(v, pipe);
-    kick(v);
+    vgpu_display_kick(v);
 }
 
 static void pipe_off(struct vgpu *v, unsigned pipe)
 {
     struct vgpu_pipe *p = &v->display.pipe[pipe];
+    uint8_t kept;
     bool changed;
 
     vgpu_pipe_note(v, pipe);
+    vgpu_flip_tell(v, pipe);
     p->clock.count_base = vgpu_clock_frames(&p->clock, vgpu_display_now(v));
     p->on = false;
-    vgpu_planes_latch(v, pipe, &changed);
+    vgpu_planes_latch(v, pipe, 0, &changed, &kept);
     vgpu_display_changed(v, pipe);
-    kick(v);
+    vgpu_display_kick(v);
 }
 
 /* New timing for a running pipe, from the last vblank at or before `now` on. */
@@ -111,6 +113,7 @@ static void pipe_events(struct vgpu *v, unsigned pipe, uint64_t now)
 {
     struct vgpu_pipe *p = &v->display.pipe[pipe];
     bool changed = false;
+    uint8_t kept;
 
     if (!p->on)
         return;
@@ -118,12 +121,15 @@ static void pipe_events(struct vgpu *v, unsigned pipe, uint64_t now)
     if (due <= p->clock.handled)
         return;
     vgpu_pipe_note(v, pipe);
+    const uint64_t frames = vgpu_flip_frames(v, pipe, now);
+
     v->stats.vblanks[pipe] += due - p->clock.handled;
     p->clock.handled = due;
     retime(v, pipe, now);
 
-    uint32_t flips = vgpu_planes_latch(v, pipe, &changed);
+    uint32_t flips = vgpu_planes_latch(v, pipe, now, &changed, &kept);
 
+    vgpu_flip_keep(v, pipe, kept, &frames, now);
     if (changed)
         vgpu_display_changed(v, pipe);
     vgpu_crc_start(v, pipe);
@@ -156,6 +162,9 @@ static uint64_t all_events(struct vgpu *v)
 
         if (now >= v->display.rest_ns)
             pipe_events(v, pipe, now);
+        uint64_t told = vgpu_flip_due(v, pipe, now);
+
+        next = GT_MIN(next, told);
         if (p->on)
             next = GT_MIN(next, GT_MAX(vgpu_clock_next(&p->clock), v->display.rest_ns));
     }
@@ -203,7 +212,7 @@ void reg_write_TRANS_DDI_FUNC(struct vgpu *v, const struct reg_ref *ref, uint32_
     pipe_events(v, ref->unit, now);
     retime(v, ref->unit, now);
     vgpu_display_changed(v, ref->unit);
-    kick(v);
+    vgpu_display_kick(v);
 }
 
 void reg_write_DDI_BUF_CTL(struct vgpu *v, const struct reg_ref *ref, uint32_t old, uint32_t val)
@@ -222,14 +231,16 @@ uint32_t reg_read_PIPEDSL(struct vgpu *v, const struct reg_ref *ref, uint32_t st
 
 uint32_t reg_read_FRAME_COUNT(struct vgpu *v, const struct reg_ref *ref, uint32_t stored)
 {
-    const struct vgpu_pipe *p = &v->display.pipe[ref->unit];
+    struct vgpu_pipe *p = &v->display.pipe[ref->unit];
     uint64_t now = vgpu_display_now(v);
 
     (void)stored;
     if (ref->row == &reg_table[R_PIPE_FLIPCOUNT])
         return p->flips;
-    if (ref->row == &reg_table[R_PIPE_FRMCOUNT])
-        return (uint32_t)(p->on ? vgpu_clock_frames(&p->clock, now) : p->clock.count_base);
+    if (ref->row == &reg_table[R_PIPE_FRMCOUNT]) {
+        p->flip.seen = vgpu_flip_frames(v, ref->unit, now);
+        return (uint32_t)p->flip.seen;
+    }
     return p->on ? (uint32_t)(vgpu_clock_last(&p->clock, now) / NS_PER_US) : 0;
 }
 
@@ -268,16 +279,18 @@ void vgpu_display_reset(struct vgpu *v)
 {
     for (unsigned pipe = 0; pipe < VGPU_PIPES; pipe++) {
         struct vgpu_pipe *p = &v->display.pipe[pipe];
+        const uint32_t number = p->flip.number; /* what was shown before is not mistaken for something new */
         bool was_on = p->on;
 
         memset(p, 0, sizeof(*p));
+        p->flip.number = number;
         v->display.crc_epoch[pipe]++;
         if (was_on)
             vgpu_display_changed(v, pipe);
     }
     vgpu_gmbus_reset(v);
     vgpu_heads_reset(v);
-    kick(v);
+    vgpu_display_kick(v);
 }
 
 void vgpu_display_init(struct vgpu *v)

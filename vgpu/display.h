@@ -43,12 +43,25 @@ struct vgpu_cursor_regs {
     uint32_t ctl, base, pos, fbc;
 };
 
+/* A flip that is live, and of which the guest is told later: flip.c. */
+struct vgpu_flip {
+    uint8_t planes;   /* bit n: the flip of plane n is not told yet */
+    bool still;       /* the frame counter stands still at `frames` */
+    uint32_t number;  /* of the last change of planes (vgpu_scanout.flip) */
+    uint32_t primary; /* flips that PIPE_FLIPCOUNT does not have yet */
+    uint64_t live_ns; /* when that change became live */
+    uint64_t frames;
+    uint64_t until; /* it is told then at the latest */
+    uint64_t seen;  /* what the guest has last read from the frame counter */
+};
+
 struct vgpu_pipe {
     /* on to clock: what a vblank changes, noted as a whole (vgpu_pipe_note) */
     bool on;
     bool cursor_armed;
     uint8_t planes_armed; /* bit n: armed_plane[n] waits for the vblank */
     uint32_t flips;       /* PIPE_FLIPCOUNT */
+    struct vgpu_flip flip;
     struct vgpu_clock clock;
     struct vgpu_plane_regs plane[VGPU_PLANES], armed_plane[VGPU_PLANES];
     struct vgpu_cursor_regs cursor, armed_cursor;
@@ -95,8 +108,9 @@ struct vgpu_display {
     uint32_t crc_epoch[VGPU_PIPES]; /* counts starts and stops of CRCs: a late result of an old run is dropped */
     struct vgpu_crc crc;
     /* Pace of vblanks, see vgpu_display_handled. 0: none. */
-    uint64_t told_ns; /* since when the guest has handled the interrupt of a vblank */
-    uint64_t rest_ns; /* no vblank before */
+    uint64_t told_ns;               /* since when the guest has handled the interrupt of a vblank */
+    uint64_t rest_ns;               /* no vblank before */
+    uint64_t flip_wait[VGPU_HEADS]; /* vgpu_flip_wait; no reset changes it */
 };
 
 /* ---- timing.c (locked, pure functions of registers, clock and time) */
@@ -117,6 +131,7 @@ uint64_t vgpu_clock_next(const struct vgpu_clock *c);
 void vgpu_pipe_note(struct vgpu *v, unsigned pipe); /* before a change of its clock or of what is armed */
 uint64_t vgpu_display_now(struct vgpu *v);
 void vgpu_display_changed(struct vgpu *v, unsigned pipe); /* tells the host that what is shown changed */
+void vgpu_display_kick(struct vgpu *v);                   /* tells the host that a tick is due at another time */
 /*
  * The guest has come to the end of its interrupt handler. One that takes longer than a frame lasts, because its
  * processor is emulated, or shared with too many others, would do nothing else: the next vblank would be there when it
@@ -128,8 +143,24 @@ void vgpu_display_handled(struct vgpu *v);
 int vgpu_pipe_head(struct vgpu *v, unsigned pipe);
 
 /* ---- plane.c (locked) */
-/* Makes armed registers live. Returns the DE_PIPE interrupt bits of the flips that are done. */
-uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, bool *changed);
+/* Makes armed registers live. now counts only for a pipe that is on. Returns the DE_PIPE interrupt bits of the flips
+ * that are done; *kept: bits of the planes of whose flips the guest is to be told later. */
+uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, uint64_t now, bool *changed, uint8_t *kept);
+
+/* ---- flip.c (locked) */
+/* Are flips of this pipe kept until they are shown? */
+bool vgpu_flip_waits(struct vgpu *v, unsigned pipe);
+/* The frame counter as the guest sees it. */
+uint64_t vgpu_flip_frames(struct vgpu *v, unsigned pipe, uint64_t now);
+/* Planes have changed; ns: when. */
+void vgpu_flip_live(struct vgpu *v, unsigned pipe, uint64_t ns);
+/* Keeps flips of planes (bits; 0: none), with the frame counter at *still_at (NULL: it runs on). Noted by the caller.
+ */
+void vgpu_flip_keep(struct vgpu *v, unsigned pipe, uint8_t planes, const uint64_t *still_at, uint64_t now);
+/* Tells the guest of what was kept, if anything was. */
+void vgpu_flip_tell(struct vgpu *v, unsigned pipe);
+/* Tells of what has waited too long. Returns when that will be so; UINT64_MAX: nothing is kept. */
+uint64_t vgpu_flip_due(struct vgpu *v, unsigned pipe, uint64_t now);
 
 /* ---- crc.c */
 void vgpu_crc_init(struct vgpu *v);

@@ -232,7 +232,7 @@ static enum slice engine_slice(struct vgpu_engine *e, unsigned *budget, enum vgp
     while (*budget) {
         uint32_t attn = attention(e);
 
-        if (attn & (ATTN_ABORT | ATTN_STOP | ATTN_LEAVE))
+        if (attn & (ATTN_ABORT | ATTN_STOP | ATTN_LEAVE | ATTN_HANG))
             return SLICE_GO_ON; /* the run loop looks at these */
         /* what a killed process began is finished first: only this position knows of it */
         if ((attn & ATTN_PENDING) && !e->atomic.resumed && engine_switch(e))
@@ -260,6 +260,16 @@ static enum slice engine_slice(struct vgpu_engine *e, unsigned *budget, enum vgp
     return SLICE_LEAVE;
 }
 
+/* The workload of whoever gives it up; an idle engine has none. */
+static void give_up(struct vgpu_engine *e)
+{
+    attention_clear(e, ATTN_HANG);
+    if (e->state != ENGINE_RUN)
+        return;
+    e->fault = "given up";
+    engine_hang(e);
+}
+
 static enum vgpu_run engine_loop(struct vgpu_engine *e, unsigned budget)
 {
     enum vgpu_run result = VGPU_RUN_MORE;
@@ -269,6 +279,8 @@ static enum vgpu_run engine_loop(struct vgpu_engine *e, unsigned budget)
 
         if (attn & (ATTN_ABORT | ATTN_STOP))
             return VGPU_RUN_IDLE;
+        if (attn & ATTN_HANG)
+            give_up(e);
         if (attn & ATTN_LEAVE)
             return VGPU_RUN_MORE;
         switch (e->state) {
@@ -325,6 +337,12 @@ void vgpu_engine_leave(struct vgpu *v, unsigned engine)
 {
     if (engine < VGPU_ENGINES)
         attention_set(&v->engine[engine], ATTN_LEAVE);
+}
+
+void vgpu_engine_give_up(struct vgpu *v, unsigned engine)
+{
+    if (engine < VGPU_ENGINES)
+        attention_set(&v->engine[engine], ATTN_HANG);
 }
 
 /* ---- life cycle */

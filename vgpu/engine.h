@@ -39,6 +39,7 @@ enum engine_attention {
     ATTN_STOP = 1 << 1,    /* MI_MODE STOP_RING: leave at the next command boundary */
     ATTN_PENDING = 1 << 2, /* an execlist waits */
     ATTN_LEAVE = 1 << 3,   /* the user wants this thread out soon; the state stays as it is */
+    ATTN_HANG = 1 << 4,    /* the user gives the workload up: it stops as one that hangs */
 };
 
 struct ctx_desc {

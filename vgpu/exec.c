@@ -21,7 +21,8 @@ uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write)
 
 bool vgpu_exec_stop(const struct vgpu_exec *x)
 {
-    return atomic_load_explicit(&x->v->engine[x->engine].attention, memory_order_acquire) & (ATTN_ABORT | ATTN_LEAVE);
+    return atomic_load_explicit(&x->v->engine[x->engine].attention, memory_order_acquire) &
+           (ATTN_ABORT | ATTN_LEAVE | ATTN_HANG);
 }
 
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)

@@ -91,34 +91,43 @@ static void read_plane(struct vgpu *v, unsigned pipe, unsigned plane, struct vgp
     read_scaler(v, pipe, plane, r);
 }
 
-static void plane_live(struct vgpu *v, unsigned pipe, unsigned plane, bool *changed)
+/* False: the guest is to be told later (flip.c). A flip to what is there already gives up no buffer. */
+static bool plane_live(struct vgpu *v, unsigned pipe, unsigned plane, bool *changed)
 {
     struct vgpu_pipe *p = &v->display.pipe[pipe];
+    const bool other = memcmp(&p->plane[plane], &p->armed_plane[plane], sizeof(p->plane[plane])) != 0;
 
-    if (memcmp(&p->plane[plane], &p->armed_plane[plane], sizeof(p->plane[plane])))
-        *changed = true;
+    *changed |= other;
     p->plane[plane] = p->armed_plane[plane];
     p->planes_armed &= (uint8_t)~GT_BIT(plane);
+    const bool flip = p->on && (p->plane[plane].ctl & CTL_ENABLE);
+
+    v->stats.flips[pipe] += flip;
+    if ((other && vgpu_flip_waits(v, pipe)) || p->flip.planes & GT_BIT(plane))
+        return false;
     *vgpu_reg(v, R_PLANE_SURFLIVE, pipe, plane) = p->plane[plane].surf;
-    if (!p->on || !(p->plane[plane].ctl & CTL_ENABLE))
-        return;
-    v->stats.flips[pipe]++;
-    if (!plane)
-        p->flips++;
+    p->flips += flip && !plane;
+    return true;
 }
 
-uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, bool *changed)
+uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, uint64_t now, bool *changed, uint8_t *kept)
 {
     struct vgpu_pipe *p = &v->display.pipe[pipe];
+    bool planes_changed = false;
     uint32_t done = 0;
 
-    *changed = false;
+    *kept = 0;
     for (unsigned plane = 0; plane < VGPU_PLANES; plane++) {
         if (!(p->planes_armed & GT_BIT(plane)))
             continue;
-        plane_live(v, pipe, plane, changed);
-        done |= FLIP_DONE(plane);
+        if (plane_live(v, pipe, plane, &planes_changed))
+            done |= FLIP_DONE(plane);
+        else
+            *kept |= (uint8_t)GT_BIT(plane);
     }
+    if (planes_changed && p->on)
+        vgpu_flip_live(v, pipe, vgpu_clock_last(&p->clock, now));
+    *changed = planes_changed;
     if (p->cursor_armed) {
         *changed |= memcmp(&p->cursor, &p->armed_cursor, sizeof(p->cursor)) != 0;
         p->cursor = p->armed_cursor;
@@ -145,16 +154,25 @@ void reg_write_PLANE_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t old
         p->planes_armed |= (uint8_t)GT_BIT(plane);
         return;
     }
-    plane_live(v, pipe, plane, &changed);
+    const bool done = plane_live(v, pipe, plane, &changed);
+    const uint64_t now = p->on ? vgpu_display_now(v) : 0;
+
+    if (changed && p->on)
+        vgpu_flip_live(v, pipe, now);
+    if (!done) {
+        vgpu_flip_keep(v, pipe, (uint8_t)GT_BIT(plane), NULL, now);
+        vgpu_display_kick(v);
+    }
     if (changed)
         vgpu_display_changed(v, pipe);
-    if (p->on)
+    if (p->on && done)
         vgpu_irq_pipe(v, pipe, FLIP_DONE(plane));
 }
 
 void reg_write_CURSOR_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t old, uint32_t val)
 {
     struct vgpu_pipe *p = &v->display.pipe[ref->unit];
+    uint8_t kept;
     bool changed;
 
     (void)old;
@@ -169,7 +187,7 @@ void reg_write_CURSOR_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t ol
     p->cursor_armed = true;
     if (p->on)
         return;
-    vgpu_planes_latch(v, ref->unit, &changed);
+    vgpu_planes_latch(v, ref->unit, 0, &changed, &kept);
 }
 
 /* ---- registers to surfaces */
@@ -310,6 +328,8 @@ bool vgpu_scanout(struct vgpu *v, unsigned pipe, struct vgpu_scanout *out)
     out->height = LOW_13(src) + 1;
     out->mhz = p->clock.timing.mhz;
     out->frame = vgpu_clock_frames(&p->clock, vgpu_display_now(v));
+    out->flip = p->flip.number;
+    out->flip_ns = p->flip.live_ns;
     out->bottom_color = bottom_color(vgpu_reg_get(v, R_PIPE_BOTTOM_COLOR, pipe));
     for (unsigned plane = 0; plane < VGPU_PLANES; plane++)
         if (plane_surface(&p->plane[plane], plane, &out->plane[out->nplanes]))

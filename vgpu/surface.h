@@ -58,6 +58,8 @@ struct vgpu_scanout {
     uint32_t width, height; /* picture, pixels */
     uint32_t mhz;           /* refresh, millihertz */
     uint64_t frame;         /* frame counter at the snapshot */
+    uint32_t flip;          /* counts changes of planes, but for cursors: vgpu_flip_shown */
+    uint64_t flip_ns;       /* when the last of them became live; 0: none yet */
     unsigned nplanes;
     struct vgpu_surface plane[VGPU_SCANOUT_PLANES]; /* bottom first */
     uint32_t bottom_color;                          /* XRGB8888 where no plane is */

@@ -158,6 +158,9 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget);
 /* Makes a vgpu_engine_run that is under way return soon (within about a row of pixels), with its work to be continued;
  * at most one later call returns early for nothing. Any thread, any lock. */
 void vgpu_engine_leave(struct vgpu *v, unsigned engine);
+/* Gives the engine's workload up: with its next command the engine stops as hung hardware does, and waits for the
+ * guest's reset. Without a workload it has no effect. Any thread, any lock. */
+void vgpu_engine_give_up(struct vgpu *v, unsigned engine);
 
 /* ---- display */
 /* Handles all display events that are due (vblanks, latches, CRC) and returns when to be called next (now_ns time;
@@ -167,6 +170,14 @@ uint64_t vgpu_display_tick(struct vgpu *v);
 bool vgpu_scanout(struct vgpu *v, unsigned pipe, struct vgpu_scanout *out);
 /* The pipe that drives head 0..VGPU_HEADS-1, or -1 (locked). */
 int vgpu_head_pipe(struct vgpu *v, unsigned head);
+/*
+ * Flips of a head that somebody shows from the guest's own memory (locked). vgpu_flip_wait: from now on the guest is
+ * told that a flip is done when vgpu_flip_shown says so, but ns after it became live, or 3 frames, at the latest. ns 0,
+ * as at first: it is told at the vblank; so it is at once of a flip that waits. `flip`: of the scanout that is now
+ * shown by all (vgpu_scanout); one that is not the newest has no effect.
+ */
+void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns);
+void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip);
 /* Plugs or unplugs the monitor of a head; mode NULL keeps the old one. Raises hotplug (locked). 0 or -EINVAL. */
 int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
 /* Is a monitor plugged into the head, and its preferred mode (mode may be NULL) (locked). */
@@ -196,6 +207,7 @@ struct vgpu_stats {
     uint64_t mmio_reads, mmio_writes, unknown_reads, unknown_writes, cfg_reads, cfg_writes;
     uint64_t gtt_reads, gtt_writes, aperture_reads, aperture_writes, irqs;
     uint64_t vblanks[VGPU_PIPES], flips[VGPU_PIPES];
+    uint64_t flips_kept[VGPU_PIPES], flips_late[VGPU_PIPES]; /* told when shown; of these, told unshown at the limit */
     struct vgpu_engine_stats engine[VGPU_ENGINES];
 };
 void vgpu_get_stats(struct vgpu *v, struct vgpu_stats *out); /* locked */

@@ -181,15 +181,55 @@ static bool wait_memory(uint64_t *since, struct timespec *pause)
     return now - *since < GPU_WAIT_NS;
 }
 
+static bool begin_turn(const struct gpu_context *c)
+{
+    const struct gpu_turns *t = c->gpu->turns;
+
+    return !t || t->begin(t->ctx, c->engine);
+}
+
+static void end_turn(const struct gpu_context *c, bool more)
+{
+    const struct gpu_turns *t = c->gpu->turns;
+
+    if (t)
+        t->end(t->ctx, c->engine, more);
+}
+
+static bool turn_pressed(const struct gpu_context *c)
+{
+    const struct gpu_turns *t = c->gpu->turns;
+
+    return t && t->pressed(t->ctx, c->engine);
+}
+
+static bool stopped(const struct gpu_context *c)
+{
+    return atomic_load_explicit(&c->gpu->stop, memory_order_relaxed);
+}
+
+/* One turn: until the others want theirs, or the batch wants something else than to go on. */
+static bool run_turn(struct gpu_context *c, enum vgpu_run *run)
+{
+    if (!begin_turn(c))
+        return false;
+    do {
+        *run = vgpu_engine_run(c->gpu->v, c->engine, SLICE);
+    } while (*run == VGPU_RUN_MORE && !stopped(c) && !turn_pressed(c));
+    end_turn(c, *run == VGPU_RUN_MORE && !stopped(c));
+    return true;
+}
+
 static enum gpu_result run_engine(struct gpu_context *c)
 {
     struct timespec pause;
     uint64_t since = 0;
+    enum vgpu_run run;
 
     for (;;) {
-        if (atomic_load_explicit(&c->gpu->stop, memory_order_relaxed))
+        if (stopped(c) || !run_turn(c, &run))
             return GPU_STOPPED;
-        switch (vgpu_engine_run(c->gpu->v, c->engine, SLICE)) {
+        switch (run) {
         case VGPU_RUN_IDLE:
             return GPU_DONE;
         case VGPU_RUN_MORE:

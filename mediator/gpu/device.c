@@ -273,6 +273,16 @@ uint64_t gpu_timestamp(struct gpu *g)
     }
 }
 
+void gpu_set_turns(struct gpu *g, const struct gpu_turns *turns)
+{
+    g->turns = turns;
+}
+
+void gpu_leave(struct gpu *g, unsigned engine)
+{
+    vgpu_engine_leave(g->v, engine);
+}
+
 void gpu_stop(struct gpu *g, bool stop)
 {
     atomic_store_explicit(&g->stop, stop, memory_order_relaxed);

@@ -33,6 +33,18 @@ uint32_t gpu_reg_read(struct gpu *g, uint32_t off);
 /* Makes a gpu_context_run return soon, with GPU_STOPPED. Any thread. */
 void gpu_stop(struct gpu *g, bool stop);
 
+/* Who shares the GPU with others: asked around each stretch of execution, on the thread that runs. */
+struct gpu_turns {
+    void *ctx;
+    bool (*begin)(void *ctx, unsigned engine);   /* waits for the turn. False: give the batch up */
+    bool (*pressed)(void *ctx, unsigned engine); /* during the turn: somebody else waits for the next one */
+    void (*end)(void *ctx, unsigned engine, bool more);
+};
+/* Before anything runs; NULL: nobody. *turns must live as long as g. */
+void gpu_set_turns(struct gpu *g, const struct gpu_turns *turns);
+/* Makes the engine's turn end soon, its batch goes on in the next one. Any thread. */
+void gpu_leave(struct gpu *g, unsigned engine);
+
 /* ---- memory */
 
 struct gpu_memory {

@@ -37,6 +37,7 @@ struct gpu {
     struct backend *backend;
     pthread_mutex_t lock; /* the device lock */
     _Atomic bool stop;
+    const struct gpu_turns *turns; /* NULL: all the time is ours */
     uint8_t *arena;
     struct gpu_ranges space;   /* of the arena */
     struct gpu_ranges windows; /* by number */

@@ -56,7 +56,7 @@ static int from_memfd(struct shim_bo **out, int fd, uint64_t size)
     return 0;
 }
 
-int shim_bo_create(struct shim_bo **out, uint64_t size)
+static int make_bo(struct shim_bo **out, uint64_t size)
 {
     size = (size + GPU_PAGE - 1) & ~(GPU_PAGE - 1);
     if (!size || size > UINT64_C(1) << SHIM_MMAP_SHIFT)
@@ -75,6 +75,20 @@ int shim_bo_create(struct shim_bo **out, uint64_t size)
         return rc;
     }
     return from_memfd(out, fd, size);
+}
+
+int shim_bo_create(struct shim_bo **out, uint64_t size)
+{
+    int rc = size > UINT64_C(1) << SHIM_MMAP_SHIFT ? -EINVAL : shim_memory_take((int64_t)size);
+
+    if (rc)
+        return rc;
+    rc = make_bo(out, size);
+    if (rc)
+        shim_memory_take(-(int64_t)size);
+    else
+        (*out)->counted = size;
+    return rc;
 }
 
 int shim_bo_wrap(struct shim_bo **out, void *host, uint64_t size)
@@ -145,6 +159,7 @@ static void destroy_bo(void *object)
     if (b->fd >= 0)
         close(b->fd);
     free(b->binding);
+    shim_memory_take(-(int64_t)b->counted);
     free(b);
 }
 

@@ -1,5 +1,6 @@
 /* The one device of the process: its lock, its queue of jobs and the thread that runs them. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,7 @@ static int run_job(struct shim_job *job)
     result = gpu_context_run(*hw, job->batch);
     shim_lock();
     shim.running = false;
+    gpu_stop(shim.gpu, false);
     if (result == GPU_DONE)
         return 0;
     c->hangs++;
@@ -217,6 +219,7 @@ static void in_child(void)
     queue.end = &queue.first;
     shim.done = shim.submitted;
     shim.running = false;
+    shim_turns_forked();
 }
 
 static void init_conditions(void)
@@ -259,6 +262,18 @@ static void read_settings(void)
     shim.height = env_number("GTMUX_SHIM_HEIGHT", 720, 8192);
 }
 
+/* When the program ends. */
+static void print_counters(void)
+{
+    struct backend_stats s;
+
+    gpu_stats(shim.gpu, &s);
+    fprintf(stderr,
+            "gtmux: %" PRIu64 " draws, %" PRIu64 " dispatches, %" PRIu64 " EU instructions, %" PRIu64
+            " unknown, %" PRIu64 " faults\n",
+            s.draws, s.dispatches, s.instructions, s.unknown, s.faults);
+}
+
 static void start(void)
 {
     char err[200] = "";
@@ -271,6 +286,10 @@ static void start(void)
     queue.status = gpu_create(&shim.gpu, env_number("GTMUX_SHIM_THREADS", 0, 1024), err, sizeof(err));
     if (queue.status)
         fprintf(stderr, "gtmux: no GPU: %s\n", err);
+    else
+        queue.status = shim_turns_start();
+    if (!queue.status && getenv("GTMUX_SHIM_VERBOSE"))
+        atexit(print_counters);
     pthread_atfork(shim_lock, shim_unlock, in_child);
 }
 

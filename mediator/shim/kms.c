@@ -248,6 +248,17 @@ int kms_remove_fb(struct shim_file *f, void *arg)
 
 /* ---- showing them */
 
+/* Waits until the frame limit lets one more be shown. */
+static void wait_for_frame(void)
+{
+    uint64_t now = gt_clock_ns(), due = shim_frame_due(now);
+
+    while (now < due) {
+        shim_wait_change((int64_t)due);
+        now = gt_clock_ns();
+    }
+}
+
 int kms_show(uint32_t id)
 {
     struct shim_fb *fb = shim_table_get(&kms.fbs, id);
@@ -256,6 +267,8 @@ int kms_show(uint32_t id)
     if (!fb)
         return -ENOENT;
     rc = shim_wait_job(fb->bo->job, shim_deadline(-1));
+    if (!rc)
+        wait_for_frame();
     if (rc || shim_table_get(&kms.fbs, id) != fb)
         return rc ? rc : -ENOENT;
     kms.fb = id;

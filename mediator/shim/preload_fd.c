@@ -1,4 +1,5 @@
 /* libc's functions on descriptors. */
+#include <drm.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
@@ -127,6 +128,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     default:
         break;
     }
+    if (_IOC_TYPE(request) == DRM_IOCTL_BASE && shim_node_adopt(fd))
+        return drm_ioctl(fd, request, arg);
     if (_IOC_TYPE(request) == DMA_BUF_BASE && shim_path_root())
         return dma_buf_ioctl(fd, request, arg);
     return real(fd, request, arg);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,33 +13,51 @@
 
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
+/* Makes an eventfd a file of a node. 0 or -ENOMEM. */
+static int make_node(int fd, bool primary, bool nonblock)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, shim.fd_floor), rc = -ENOMEM;
+
+    shim_lock();
+    struct shim_file *f = own >= 0 ? shim_file_new(primary) : NULL;
+
+    if (f) {
+        f->event_fd = own;
+        f->nonblock = nonblock;
+        rc = shim_fd_set(fd, SHIM_FD_DRM, f);
+    }
+    shim_unlock();
+    if (!f && own >= 0)
+        close(own);
+    return rc;
+}
+
 /* The descriptor of a node is an eventfd that is readable while there are events. */
 static int open_node(bool primary, int flags)
 {
-    struct shim_file *f = NULL;
-    int fd, own, rc = shim_start();
-
-    if (rc) {
+    if (shim_start()) {
         errno = ENODEV;
         return -1;
     }
-    fd = eventfd(0, EFD_NONBLOCK | (flags & O_CLOEXEC ? EFD_CLOEXEC : 0));
-    if (fd < 0)
-        return -1;
-    own = fcntl(fd, F_DUPFD_CLOEXEC, shim.fd_floor);
-    shim_lock();
-    f = shim_file_new(primary);
-    if (f) {
-        f->event_fd = own;
-        f->nonblock = flags & O_NONBLOCK;
-    }
-    rc = f && own >= 0 ? shim_fd_set(fd, SHIM_FD_DRM, f) : -ENOMEM;
-    shim_unlock();
-    if (!rc)
+    int fd = eventfd(0, EFD_NONBLOCK | (flags & O_CLOEXEC ? EFD_CLOEXEC : 0));
+
+    if (fd < 0 || !make_node(fd, primary, flags & O_NONBLOCK))
         return fd;
     close(fd);
     errno = ENOMEM;
     return -1;
+}
+
+bool shim_node_adopt(int fd)
+{
+    static const char eventfd_link[] = "anon_inode:[eventfd]";
+    char name[32], link[sizeof(eventfd_link)];
+
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(name, link, sizeof(link));
+
+    return n == sizeof(eventfd_link) - 1 && shim_path_root() && !memcmp(link, eventfd_link, (size_t)n) &&
+           !shim_start() && !make_node(fd, false, false);
 }
 
 typedef int (*open_type)(const char *, int, ...);

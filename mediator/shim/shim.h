@@ -83,6 +83,7 @@ struct shim_bo {
     struct gpu_memory memory;
     uint32_t tiling, stride;
     uint64_t job, write_job; /* last jobs that use and write it */
+    uint64_t counted;        /* bytes of the quota that it takes */
     struct shim_binding *binding;
     unsigned nbindings;
 };
@@ -200,6 +201,15 @@ int shim_wait_change(int64_t deadline);
 void shim_when_idle(void (*fn)(void *object), void *object);
 int64_t shim_deadline(int64_t relative_ns); /* < 0: for ever */
 
+/* ---- turns.c: the program as a tenant of gtmuxd; without one all of it is nothing */
+/* 0 or -errno; -EPERM, told on stderr: refused. */
+int shim_turns_start(void);
+void shim_turns_forked(void);
+/* When a frame that is to be shown now may be shown. With the lock. */
+uint64_t shim_frame_due(uint64_t now);
+/* Adds to the GPU-visible memory (below 0: gives back). 0, or -ENOMEM: it is more than the quota. */
+int shim_memory_take(int64_t bytes);
+
 /* ---- fds.c: what descriptors of ours are. Lock-free look-ups. */
 enum shim_fd_kind { SHIM_FD_NONE, SHIM_FD_DRM, SHIM_FD_FENCE, SHIM_FD_SYNCOBJ };
 /* The descriptor now stands for the object, whose reference is taken over. 0 or -ENOMEM: then it is dropped. */
@@ -221,6 +231,11 @@ const char *shim_path(const char *path, char buf[SHIM_PATH_MAX]);
 const char *shim_path_at(int dir, const char *path, char buf[SHIM_PATH_MAX]);
 /* True for the DRM nodes (as programs name them); *primary: card0. */
 bool shim_path_is_node(const char *path, bool *primary);
+
+/* ---- preload_open.c */
+/* A descriptor that another process of gtmux exec sent, as X servers do, becomes a render node of this process: only
+ * such an eventfd is asked to be a DRM device. False: it is none. */
+bool shim_node_adopt(int fd);
 /* The tree's root, which programs must not see in resolved paths; NULL: none. */
 const char *shim_path_root(void);
 

@@ -165,6 +165,28 @@ static bool finite4(const struct raster_vertex *v, unsigned n)
     return true;
 }
 
+/* True when it is plain that no test would change anything: what nearly all primitives of nearly all programs are. Not
+ * with planes of the user; and false where a number is none, or so large that it is not worth a look. */
+static bool plainly_inside(const struct clip_job *j, const struct raster_viewport *vp, const struct raster_vertex *v,
+                           unsigned n)
+{
+    const struct raster_clip_state *cs = j->cs;
+
+    if (cs->clip_distances || cs->cull_distances)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        const float x = v[i].x, y = v[i].y, z = v[i].z, w = v[i].w;
+        const float *limit = j->limit, *view = vp->view;
+        bool in = w - CLIP_W_MIN >= 0 && x - limit[0] * w >= 0 && limit[1] * w - x >= 0 && y - limit[2] * w >= 0 &&
+                  limit[3] * w - y >= 0 && (cs->d3d ? z : z + w) >= 0 && w - z >= 0;
+
+        if (!in || !isfinite(w) || x - view[0] * w < 0 || view[1] * w - x < 0 || y - view[2] * w < 0 ||
+            view[3] * w - y < 0)
+            return false;
+    }
+    return true;
+}
+
 unsigned clip_polygon(const struct raster_clip_state *cs, const struct raster_viewport *vp,
                       struct raster_vertex v[CLIP_VERTICES], unsigned n, const float dist[3][8])
 {
@@ -172,6 +194,8 @@ unsigned clip_polygon(const struct raster_clip_state *cs, const struct raster_vi
     const struct clip_job j = {cs, cs->guardband ? vp->guard : vp->view, dist};
 
     if (!cs->enable || cs->accept_all)
+        return n;
+    if (!cs->reject_all && plainly_inside(&j, vp, v, n))
         return n;
     if (cs->reject_all || !finite4(v, n) || culled_by_distance(cs, n, dist) || outside_view(cs, vp, v, n))
         return 0;

@@ -8,17 +8,20 @@
 
 #define ONE soft_as_bits(1.0f)
 
-static void from_bytes(const struct soft_format *f, uint8_t (*in)[4], uint32_t (*out)[4])
+static void from_bytes(const struct soft_format *f, unsigned n, uint8_t (*in)[4], uint32_t (*out)[4])
 {
-    for (unsigned i = 0; i < 16; i++) {
+    for (unsigned i = 0; i < n; i++) {
         for (unsigned c = 0; c < 3; c++)
             out[i][c] = soft_as_bits(f->srgb ? soft_srgb_to_linear[in[i][c]] : (float)in[i][c] / 255);
         out[i][3] = soft_as_bits((float)in[i][3] / 255);
     }
 }
 
-/* Block of 16 texels of bytes: BC1-3, BC7, ETC2. */
-static bool decode_bytes(const struct soft_format *f, const uint8_t *block, uint8_t texel[16][4])
+/* Most texels of a block whose texels are bytes. */
+#define BYTES_MAX 32u
+
+/* Block of texels of bytes: BC1-3, BC7, ETC2, FXT1. */
+static bool decode_bytes(const struct soft_format *f, const uint8_t *block, uint8_t texel[BYTES_MAX][4])
 {
     uint8_t alpha[16];
 
@@ -35,6 +38,9 @@ static bool decode_bytes(const struct soft_format *f, const uint8_t *block, uint
         return true;
     case SOFT_BC7:
         bc7_decode(block, texel);
+        return true;
+    case SOFT_FXT1:
+        fxt1_decode(block, texel);
         return true;
     case SOFT_ETC2:
     case SOFT_ETC2_PTA:
@@ -132,10 +138,10 @@ static bool decode_astc(const struct soft_format *f, const uint8_t *block, uint3
 
 void soft_format_decode_block(const struct soft_format *f, const uint8_t *block, uint32_t (*texels)[4])
 {
-    uint8_t bytes[16][4];
+    uint8_t bytes[BYTES_MAX][4];
 
     if (decode_bytes(f, block, bytes))
-        from_bytes(f, bytes, texels);
+        from_bytes(f, (unsigned)f->block_width_px * f->block_height_px, bytes, texels);
     else if (!decode_channels(f, block, texels) && !decode_bc6h(f, block, texels) && !decode_ycrcb(f, block, texels) &&
              !decode_astc(f, block, texels))
         memset(texels, 0, (size_t)f->block_width_px * f->block_height_px * sizeof(texels[0]));

@@ -16,6 +16,9 @@ void bc4_decode(const uint8_t *block, bool is_signed, float texel[16]);
 void bc7_decode(const uint8_t *block, uint8_t texel[16][4]);
 void bc6h_decode(const uint8_t *block, bool is_signed, float texel[16][3]);
 
+/* FXT1: bytes, rows of 8. */
+void fxt1_decode(const uint8_t *block, uint8_t texel[32][4]);
+
 /* ETC2: colours of the 8 bytes, as bytes; punch_through: with one bit of alpha. */
 void etc2_decode(const uint8_t *block, bool punch_through, uint8_t texel[16][4]);
 /* EAC: the alpha of ETC2_EAC as bytes; 11 bits as 0..1 or -1..1. */

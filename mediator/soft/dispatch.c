@@ -83,7 +83,7 @@ void soft_dispatch_begin(struct soft_dispatch *d, const struct soft_engine *e, u
 {
     const struct soft_state *s = e->state;
 
-    *d = (struct soft_dispatch){.x = e->space.x, .urb = d->urb};
+    *d = (struct soft_dispatch){.x = e->space.x, .urb = d->urb, .instructions = &e->worker[worker].instructions};
     d->env.mem = &e->worker[worker].mem;
     d->env.units = e->worker[worker].units;
     d->env.surface_base = soft_state_base(s, SOFT_BASE_SURFACE);
@@ -112,6 +112,14 @@ void soft_dispatch_thread(struct soft_dispatch *d, struct eu_thread *t, unsigned
     r0[5] = (h->scratch + (d->scratch_first + i) * d->env.scratch_bytes) & ~0x3ffu; /* this thread's own */
 }
 
+static enum eu_result run_slice(struct soft_dispatch *d, struct eu_thread *t)
+{
+    enum eu_result r = eu_run(t, SLICE_INSTRUCTIONS);
+
+    *d->instructions += t->executed;
+    return r;
+}
+
 /* False: it is time to give up. */
 static bool go_on(struct soft_dispatch *d)
 {
@@ -121,7 +129,7 @@ static bool go_on(struct soft_dispatch *d)
 bool soft_dispatch_run(struct soft_dispatch *d, struct eu_thread *t)
 {
     for (;;) {
-        switch (eu_run(t, SLICE_INSTRUCTIONS)) {
+        switch (run_slice(d, t)) {
         case EU_DONE:
             return true;
         case EU_BUDGET:
@@ -148,7 +156,7 @@ static bool take_turn(struct soft_dispatch *d, struct soft_group *g, unsigned i)
         return false;
     d->env.scratch = d->scratch_base + (uint64_t)(d->scratch_first + i) * d->env.scratch_bytes;
     g->state[i] = THREAD_RUNS;
-    switch (eu_run(t, SLICE_INSTRUCTIONS)) {
+    switch (run_slice(d, t)) {
     case EU_DONE:
         g->state[i] = THREAD_ENDED;
         break;

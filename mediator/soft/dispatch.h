@@ -28,6 +28,7 @@ struct soft_dispatch {
     uint64_t scratch_base;    /* address of the scratch space of thread 0, */
     unsigned scratch_first;   /* ... and the number of the worker's first thread */
     unsigned slices;          /* of instructions that were run since vgpu_exec_stop said yes */
+    uint64_t *instructions;   /* counts those that threads execute */
     uint64_t unknown;         /* messages that nobody knows, threads that faulted */
 };
 

@@ -19,6 +19,7 @@ struct soft_worker {
     struct soft_mem mem;
     struct soft_units *units;
     struct eu_thread *thread; /* one to run at a time; more are the dispatcher's */
+    uint64_t instructions;    /* that its threads executed in this command */
 };
 
 /* Counters of pipeline statistics registers; added to the registers when the command ends. */

@@ -185,17 +185,26 @@ static void pack_8(const uint32_t *in, unsigned channels, unsigned stride, unsig
             out[i * channels + c] = (uint8_t)to_unorm(in[c * stride + i], 255);
 }
 
+#define PACK_CHUNK 16u
+
 static void pack_packed(const struct soft_format *f, const uint32_t *in, unsigned stride, unsigned n, uint8_t *out)
 {
     unsigned bytes = f->bits / 8;
+    uint32_t word[PACK_CHUNK];
 
-    for (unsigned i = 0; i < n; i++) {
-        uint32_t word = 0;
+    for (unsigned first = 0; first < n; first += PACK_CHUNK) {
+        unsigned here = n - first < PACK_CHUNK ? n - first : PACK_CHUNK;
 
-        for (unsigned c = 0; c < 4; c++)
-            if (f->channel[c].bits)
-                word |= to_unorm(in[c * stride + i], (float)((1u << f->channel[c].bits) - 1)) << f->channel[c].first;
-        memcpy(out + (size_t)i * bytes, &word, bytes);
+        memset(word, 0, sizeof(word));
+        for (unsigned c = 0; c < 4; c++) {
+            unsigned at = f->channel[c].first;
+            float top = (float)((1u << f->channel[c].bits) - 1);
+
+            for (unsigned i = 0; f->channel[c].bits && i < here; i++)
+                word[i] |= to_unorm(in[c * stride + first + i], top) << at;
+        }
+        for (unsigned i = 0; i < here; i++)
+            memcpy(out + (size_t)(first + i) * bytes, &word[i], bytes);
     }
 }
 

@@ -112,9 +112,10 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     t->cr0[0] = w->r->state.ps.rounding;
     t->host = &pixel_host;
     t->ctx = w;
-    do
+    do {
         result = eu_run(t, PIXEL_BUDGET);
-    while (result == EU_BUDGET && !raster_late(w->r));
+        w->r->e->worker[w->worker].instructions += t->executed;
+    } while (result == EU_BUDGET && !raster_late(w->r));
     rw->unknown += result == EU_FAULT;
 }
 
@@ -143,26 +144,6 @@ static bool has_sample(const struct raster_quad *q, unsigned sample)
     return (q->cover[0] | q->cover[1] | q->cover[2] | q->cover[3]) >> sample & 1;
 }
 
-/* The colour is in the constants of the first attribute, the last of each four numbers. */
-static bool run_flat(struct pixel_worker *w, const struct raster_quad *quad, unsigned n)
-{
-    const struct raster_state *st = &w->r->state;
-    const float *setup = w->r->setup[w->prim->setup];
-    float color[4][16];
-    const struct target_write t = {.s = soft_env_target(&w->env, 0),
-                                   .blend = &st->blend[0],
-                                   .layer = w->prim->layer,
-                                   .color = (const float(*)[16])color};
-
-    for (unsigned c = 0; c < 4; c++)
-        color[c][0] = setup[4 * c + 3];
-    if (w->prim->smooth || !target_flat(w->env.mem, &t, quad, n))
-        return false;
-    for (unsigned i = 0; i < n; i++)
-        w->r->worker[w->worker]->ps_invocations += raster_count4(quad[i].lit);
-    return true;
-}
-
 void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct raster_quad *quad, unsigned n)
 {
     const struct raster_state *st = &w->r->state;
@@ -170,7 +151,7 @@ void pixel_run(struct pixel_worker *w, const struct raster_prim *p, const struct
     struct pixel_slot slot[PIXEL_SLOTS];
 
     w->prim = p;
-    if (st->ps.flat && run_flat(w, quad, n))
+    if (st->ps.flat && pixel_run_flat(w, quad, n))
         return;
     pixel_payload_begin(w);
     for (unsigned i = 0; i < n; i++) {

@@ -48,6 +48,13 @@ void pixel_barycentrics(const struct raster_prim *p, bool perspective, const flo
 enum pixel_location { AT_PIXEL, AT_CENTROID, AT_SAMPLE };
 void pixel_positions(const struct pixel_worker *w, unsigned first, enum pixel_location at, float x[8], float y[8]);
 
+/* The constants and attributes that a kernel starts with. */
+void pixel_payload_constants(const struct pixel_worker *w, const struct raster_kernel *k, struct eu_thread *t);
+
+/* ---- pixel_flat.c */
+/* Colours a primitive's quads by running the shader once (struct raster_pixel_state.flat). False: not done. */
+bool pixel_run_flat(struct pixel_worker *w, const struct raster_quad *quad, unsigned n);
+
 /* ---- pixel_message.c */
 extern const struct eu_host pixel_host;
 

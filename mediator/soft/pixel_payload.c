@@ -222,9 +222,17 @@ static void copy(struct eu_thread *t, unsigned reg, const void *src, unsigned re
         memcpy(t->grf + reg * EU_REG_BYTES, src, (size_t)GT_MIN(registers, EU_GRFS - reg) * EU_REG_BYTES);
 }
 
-void pixel_payload(struct pixel_worker *w, const struct raster_kernel *k, struct eu_thread *t)
+void pixel_payload_constants(const struct pixel_worker *w, const struct raster_kernel *k, struct eu_thread *t)
 {
     const struct raster_state *st = &w->r->state;
+
+    copy(t, k->start, st->ps.constants, st->ps.constant_registers);
+    if (st->ps.attributes)
+        copy(t, k->start + st->ps.constant_registers, w->r->setup[w->prim->setup], 2 * st->attributes);
+}
+
+void pixel_payload(struct pixel_worker *w, const struct raster_kernel *k, struct eu_thread *t)
+{
     unsigned halves = w->width > 16 ? 2 : 1, reg = 1 + halves;
 
     memcpy(t->grf, w->header, sizeof(w->header));
@@ -232,7 +240,5 @@ void pixel_payload(struct pixel_worker *w, const struct raster_kernel *k, struct
         coordinates(w, i, t);
     for (unsigned i = 0; i < halves; i++)
         reg = half_payload(w, i, reg, t);
-    copy(t, k->start, st->ps.constants, st->ps.constant_registers);
-    if (st->ps.attributes)
-        copy(t, k->start + st->ps.constant_registers, w->r->setup[w->prim->setup], 2 * st->attributes);
+    pixel_payload_constants(w, k, t);
 }

@@ -113,7 +113,7 @@ enum raster_coverage { COVERAGE_NONE, COVERAGE_NORMAL, COVERAGE_INNER, COVERAGE_
 
 struct raster_pixel_state {
     bool run;                 /* pixel shader threads are dispatched */
-    bool flat;                /* all that the shader does is to write its first attribute's constants to target 0 */
+    bool flat;                /* every thread of a primitive writes the same colour: eu_kernel_is_uniform */
     bool fast_clear, resolve; /* of the auxiliary surface: no shader, no pixels of its own */
     bool kills, omask, alpha_test, alpha_to_coverage, alpha_to_one;
     bool computes_depth, computes_stencil, per_sample, source_depth, source_w, vector_mask, attributes;

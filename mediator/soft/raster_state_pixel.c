@@ -1,7 +1,6 @@
 /* Pixel shader state: kernels, constants, what its threads are given and what they may do. */
 #include <string.h>
 
-#include "mediator/soft/eu/inst.h"
 #include "mediator/soft/raster_state.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
@@ -130,38 +129,23 @@ static bool early_depth(const uint32_t *wm, const struct raster_pixel_state *ps)
     return control != 1 && !may_kill && !ps->computes_depth && !ps->computes_stencil;
 }
 
-/*
- * The shader that Mesa clears with, wherever a fast clear cannot be. Running it for each 16 pixels only says the same
- * colour again, so it is known by its code (any register will do for the copy):
- *
- *     mov(4)    g127<1>UD  g2.3<8,2,4>UD  { align1 WE_all }        the four constants of an attribute
- *     sendc(16) null<1>UW  g127<0,1,0>UD  RT write SIMD16/RepData LastRT Surface = 0 { EOT }
- */
-static bool is_clear_kernel(const struct eu_kernel *k)
-{
-    static const struct eu_bits clear[2] = {{{UINT64_C(0x2000020c00400001), UINT64_C(0x000000000087004c)}},
-                                            {{UINT64_C(0x2000024005800032), UINT64_C(0x8203110006000000)}}};
-    struct eu_bits code[2];
-
-    if (!k || eu_kernel_size(k) != sizeof(code))
-        return false;
-    memcpy(code, eu_kernel_code(k), sizeof(code));
-    if (EU_GET(&code[0], DST_REG) != EU_GET(&code[1], SRC0_REG))
-        return false;
-    EU_PUT(&code[0], DST_REG, 0);
-    EU_PUT(&code[1], SRC0_REG, 0);
-    return !memcmp(code, clear, sizeof(code));
-}
-
-/* The kernel above, with an attribute in the registers that it reads and nothing that could keep a pixel back. */
+/* Shaders that give every pixel of a primitive the same, as Mesa's for clears do, with nothing that could keep a pixel
+ * back. */
 static bool is_flat(const struct raster_state *st)
 {
     const struct raster_pixel_state *ps = &st->ps;
+    unsigned registers = ps->constant_registers + (ps->attributes ? 2 * st->attributes : 0);
 
-    return !ps->kernel[0].kernel && !ps->kernel[2].kernel && ps->kernel[1].start == 2 && ps->attributes &&
-           st->attributes && !ps->constant_registers && !ps->barycentrics && !ps->source_depth && !ps->source_w &&
-           !ps->position_offset && !ps->coverage && ps->early_depth && !ps->alpha_test && !ps->alpha_to_one &&
-           is_clear_kernel(ps->kernel[1].kernel);
+    if (!ps->early_depth || ps->alpha_test || ps->alpha_to_one || ps->alpha_to_coverage || st->samples > 1 ||
+        (!ps->kernel[0].kernel && !ps->kernel[1].kernel))
+        return false;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(ps->kernel); i++) {
+        const struct raster_kernel *k = &ps->kernel[i];
+
+        if (k->kernel && (k->start < 2 || !eu_kernel_is_uniform(k->kernel, k->start, k->start + registers)))
+            return false;
+    }
+    return true;
 }
 
 bool raster_state_pixel(struct soft_engine *e, struct raster_state *st)

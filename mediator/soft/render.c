@@ -14,7 +14,7 @@ _Static_assert(sizeof(struct soft_state) <= VGPU_BACKEND_BYTES, "the state is ke
 struct soft_render {
     struct soft_engine e;
     unsigned workers;
-    _Atomic uint64_t draws, dispatches, unknown, faults;
+    _Atomic uint64_t draws, dispatches, unknown, faults, instructions;
 };
 
 /* ---- life */
@@ -165,6 +165,10 @@ static void end(struct soft_render *r, struct vgpu_exec *x)
     bump(&r->unknown, r->e.unknown);
     r->e.unknown = 0;
     bump(&r->faults, atomic_load_explicit(&r->e.space.fault_count, memory_order_relaxed));
+    for (unsigned i = 0; i < r->workers; i++) {
+        bump(&r->instructions, r->e.worker[i].instructions);
+        r->e.worker[i].instructions = 0;
+    }
 }
 
 static bool predicated_off(struct vgpu_exec *x, bool enabled)
@@ -250,4 +254,5 @@ void soft_render_stats(const struct soft_render *r, struct soft_render_stats *ou
     out->dispatches = atomic_load_explicit(&r->dispatches, memory_order_relaxed);
     out->unknown = atomic_load_explicit(&r->unknown, memory_order_relaxed);
     out->faults = atomic_load_explicit(&r->faults, memory_order_relaxed);
+    out->instructions = atomic_load_explicit(&r->instructions, memory_order_relaxed);
 }

@@ -10,8 +10,9 @@ struct soft_render;
 /* What it has done. */
 struct soft_render_stats {
     uint64_t draws, dispatches;
-    uint64_t unknown; /* messages, formats, ... that the model does not have */
-    uint64_t faults;  /* accesses to what is not mapped */
+    uint64_t unknown;      /* messages, formats, ... that the model does not have */
+    uint64_t faults;       /* accesses to what is not mapped */
+    uint64_t instructions; /* of kernels */
 };
 
 /* threads: the engine's own included. NULL: out of memory. */

@@ -108,6 +108,9 @@ void sampler_find_lod(struct sampler_job *j);
 /* ---- sampler_cube.c */
 /* u, v, r become position and face (r); derivatives follow. */
 void sampler_cube_project(struct sampler_job *j);
+/* The same, with the quads' derivatives: differences of where their pixels are on a pixel's own face. Shaders divide
+ * directions by their largest component, so beyond an edge of the cube the differences of these say nothing. */
+void sampler_cube_project_quads(struct sampler_job *j);
 /* Moves an index beyond the edge of a face to the face behind the edge. True: a corner, which has no texel. */
 bool sampler_cube_wrap(int32_t size, int32_t *x, int32_t *y, int32_t *face);
 

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "mediator/soft/sampler.h"
 
@@ -44,6 +45,41 @@ static void project_lane(struct sampler_job *j, unsigned i)
     j->u[i] = s * half + 0.5f;
     j->v[i] = t * half + 0.5f;
     j->r[i] = (float)face;
+}
+
+/* Differences along the quad of lane i, on that lane's face; left alone when a pixel looks the other way. */
+static void face_differences(const float in[3][LANES], unsigned i, float du[2][LANES], float dv[2][LANES])
+{
+    const float own[3] = {in[0][i], in[1][i], in[2][i]};
+    unsigned face = face_of(own), first = i & ~3u;
+    const struct face *f = &faces[face];
+    float s[3], t[3];
+
+    for (unsigned k = 0; k < 3; k++) {
+        const float d[3] = {in[0][first + k], in[1][first + k], in[2][first + k]};
+        float major = face & 1 ? -d[face / 2] : d[face / 2];
+
+        if (!(major > 0))
+            return;
+        s[k] = (float)f->s_sign * d[f->s] * (0.5f / major);
+        t[k] = (float)f->t_sign * d[f->t] * (0.5f / major);
+    }
+    for (unsigned axis = 0; axis < 2; axis++) {
+        du[axis][i] = s[axis + 1] - s[0];
+        dv[axis][i] = t[axis + 1] - t[0];
+    }
+}
+
+void sampler_cube_project_quads(struct sampler_job *j)
+{
+    float direction[3][LANES];
+
+    memcpy(direction[0], j->u, sizeof(j->u));
+    memcpy(direction[1], j->v, sizeof(j->v));
+    memcpy(direction[2], j->r, sizeof(j->r));
+    sampler_cube_project(j);
+    for (unsigned i = 0; i < j->lanes; i++)
+        face_differences((const float(*)[LANES])direction, i, j->du, j->dv);
 }
 
 void sampler_cube_project(struct sampler_job *j)

@@ -99,7 +99,9 @@ static void find_lods(struct sampler_job *j, float *lod)
 
     if (implicit)
         find_derivatives(j);
-    if (j->s->type == SOFT_SURF_CUBE)
+    if (j->s->type == SOFT_SURF_CUBE && implicit)
+        sampler_cube_project_quads(j);
+    else if (j->s->type == SOFT_SURF_CUBE)
         sampler_cube_project(j);
     if (given || implicit)
         lods_of_derivatives(j, lod);

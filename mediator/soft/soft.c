@@ -103,6 +103,7 @@ static void soft_stats(struct backend *be, struct backend_stats *out)
     out->dispatches = r.dispatches;
     out->unknown = r.unknown;
     out->faults = r.faults;
+    out->instructions = r.instructions;
 }
 
 static void soft_destroy(struct backend *be)

@@ -1,8 +1,12 @@
 """Pictures as lists of rows of 24-bit pixels: from a VNC server, and from the PNG files that we write. Python standard
 library only, nothing of gtmux: it judges it."""
+import os
 import socket
 import struct
-import zlib
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
+from pngfile import read_png  # noqa: E402
 
 
 class Vnc:
@@ -38,6 +42,12 @@ class Vnc:
     def ask(self, incremental):
         self.sock.sendall(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
 
+    def key(self, keysym, down):
+        self.sock.sendall(struct.pack(">BBxxI", 4, down, keysym))
+
+    def pointer(self, x, y, buttons):
+        self.sock.sendall(struct.pack(">BBHH", 5, buttons, x, y))
+
     def update(self):
         """Reads one update into self.pixels (32 bits each, rows of self.width)."""
         while True:
@@ -62,6 +72,21 @@ class Vnc:
                 at = ((y + row) * self.width + x) * 4
                 self.pixels[at:at + w * 4] = data[row * w * 4:(row + 1) * w * 4]
 
+    def skip(self):
+        """Reads one update and forgets its pixels."""
+        if self.read(1)[0] != 0:
+            raise AssertionError("an update was expected")
+        self.read(1)
+        for _ in range(struct.unpack(">H", self.read(2))[0]):
+            _, _, w, h, encoding = struct.unpack(">HHHHi", self.read(12))
+            assert encoding == 0, encoding
+            room = memoryview(bytearray(w * h * 4))
+            while room:
+                n = self.sock.recv_into(room)
+                if not n:
+                    raise EOFError("the VNC server has closed the connection")
+                room = room[n:]
+
     def close(self):
         self.sock.close()
 
@@ -74,40 +99,9 @@ def rgb(pixels):
     return bytes(out)
 
 
-def unfilter(kind, row, above):
-    """One row of a PNG of 3 bytes a pixel."""
-    out = bytearray(row)
-    for i, value in enumerate(row):
-        left, up = out[i - 3] if i >= 3 else 0, above[i]
-        corner = above[i - 3] if i >= 3 else 0
-        if kind == 1:
-            out[i] = (value + left) & 255
-        elif kind == 2:
-            out[i] = (value + up) & 255
-        elif kind == 3:
-            out[i] = (value + (left + up) // 2) & 255
-        elif kind == 4:
-            guess = min((abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner))
-            out[i] = (value + guess[2]) & 255
-    return out
-
-
 def png(path):
-    """(width, height, pixels as bytes B G R each) of an RGB PNG file."""
-    with open(path, "rb") as f:
-        data = f.read()
-    at, packed, width, height = 8, b"", 0, 0
-    while at < len(data):
-        n, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", data[at + 8:at + 16])
-        elif kind == b"IDAT":
-            packed += data[at + 8:at + 8 + n]
-        at += 12 + n
-    raw, above, out = zlib.decompress(packed), bytearray(width * 3), bytearray()
-    for y in range(height):
-        start = y * (width * 3 + 1)
-        above = unfilter(raw[start], raw[start + 1:start + 1 + width * 3], above)
-        out += above
+    """(width, height, pixels as bytes B G R each) of a PNG file."""
+    width, height, pixels = read_png(path)
+    out = bytearray(pixels)
     out[0::3], out[2::3] = out[2::3], out[0::3]
     return width, height, bytes(out)

@@ -75,8 +75,29 @@ static int g_read(void *ctx, uint64_t ggtt, void *dst, size_t n)
     return 0;
 }
 
-static const struct display_host host = {
-    .scanout = g_scanout, .enter = g_enter, .leave = g_leave, .pages = g_pages, .page = g_page, .read = g_read};
+static void g_flip_wait(void *ctx, unsigned head, uint64_t ns)
+{
+    (void)ctx;
+    (void)ns;
+    if (head >= DISPLAY_HEADS)
+        abort();
+}
+
+static void g_flip_shown(void *ctx, unsigned head, uint32_t flip)
+{
+    (void)ctx;
+    if (head >= DISPLAY_HEADS || flip > guest.scanout.flip)
+        abort();
+}
+
+static const struct display_host host = {.scanout = g_scanout,
+                                         .enter = g_enter,
+                                         .leave = g_leave,
+                                         .pages = g_pages,
+                                         .page = g_page,
+                                         .read = g_read,
+                                         .flip_wait = g_flip_wait,
+                                         .flip_shown = g_flip_shown};
 
 /* The packet of a step, taken from the input. Returns its length. */
 static size_t take(const uint8_t **data, size_t *size, uint8_t *packet, uint8_t *first)
@@ -109,6 +130,7 @@ static void guest_acts(uint8_t what, uint64_t *now)
     guest.scanout.nplanes = 1 + (what >> 1 & 1);
     guest.lit = what & 1;
     guest.turn += what >> 2 & 1;
+    guest.scanout.flip++;
     s[0].ggtt = (uint64_t)(what >> 3 & 3) * 64 * DISPLAY_PAGE;
     s[0].tiling = (enum vgpu_tiling)(what >> 5 & 3);
     s[1].dst_x = what;

@@ -18,7 +18,7 @@
 
 /* ---- the script */
 
-enum op_kind { OP_WRITE, OP_READ, OP_CFG, OP_RUN, OP_TICK, OP_STORE, OP_HEAD };
+enum op_kind { OP_WRITE, OP_READ, OP_CFG, OP_RUN, OP_TICK, OP_STORE, OP_HEAD, OP_WAIT, OP_SHOWN };
 
 struct op {
     enum op_kind kind;
@@ -131,6 +131,12 @@ static bool play_one(struct player *p, const struct op *o)
         return true;
     case OP_HEAD:
         return !vgpu_head_set(g->v, 1, true, &(struct vgpu_mode){1280, 720, 60000});
+    case OP_WAIT:
+        vgpu_flip_wait(g->v, 0, o->at);
+        return true;
+    case OP_SHOWN:
+        vgpu_flip_shown(g->v, 0, g->v->display.pipe[0].flip.number);
+        return true;
     }
     return false;
 }
@@ -379,6 +385,25 @@ static void script_registers(void)
     push((struct op){.kind = OP_CFG, .at = 0xd4, .val = 1, .size = 2});
 }
 
+/* A flip that is told when it is shown. The next process does not know of those who show it, and tells it at once. */
+static void script_kept_flip(void)
+{
+    const uint32_t iir = reg_off(R_GEN8_DE_PIPE_IIR, 0, 0);
+
+    wr(iir, 0x9);
+    wr(iir, 0x9);
+    wr(reg_off(R_TRANS_DDI_FUNC_CTL, 0, 0), 1u << 31 | 1u << 28);
+    push((struct op){.kind = OP_WAIT, .at = 50000000});
+    wr(reg_off(R_PLANE_SURF, 0, 0), 0xa000);
+    tick(2300000000);
+    rd(iir, 0x1, 0x1, "vblank");
+    push((struct op){.kind = OP_SHOWN});
+    tick(2300000001);
+    rd(iir, 0x8, 0x8, "the flip is told");
+    rd(reg_off(R_PLANE_SURFLIVE, 0, 0), UINT32_MAX, 0xa000, "live surface");
+    rd(reg_off(R_PIPE_FLIPCOUNT, 0, 0), UINT32_MAX, 4, "flips");
+}
+
 /* A pipe on, a flip that is done at the vblank, a second event of the same kind before the first is acknowledged. */
 static void script_display(void)
 {
@@ -404,8 +429,9 @@ static void script_display(void)
     rd(reg_off(R_PLANE_SURFLIVE, 0, 0), UINT32_MAX, 0x9000, "live surface");
     rd(reg_off(R_PIPE_FLIPCOUNT, 0, 0), UINT32_MAX, 3, "flips");
     rd(reg_off(R_PIPE_FRMCOUNT, 0, 0), UINT32_MAX, 72, "frames"); /* 1.2 s at 60 Hz */
+    script_kept_flip();
     wr(reg_off(R_TRANSCONF, 0, 0), 0);
-    rd(reg_off(R_PIPE_FRMCOUNT, 0, 0), UINT32_MAX, 72, "frames of a pipe that is off");
+    rd(reg_off(R_PIPE_FRMCOUNT, 0, 0), UINT32_MAX, 78, "frames of a pipe that is off");
     wr(reg_off(R_SDEIMR, 0, 0), 0);
     wr(reg_off(R_PCH_PORT_HOTPLUG, 0, 0), 0x10101010);
     push((struct op){.kind = OP_HEAD, .at = 0});

@@ -34,6 +34,9 @@ struct ff {
     bool away; /* no entering */
     struct vgpu_scanout scanout[3];
     bool lit[3];
+    uint64_t flip_wait[3]; /* what the display asked for last */
+    uint32_t told[3];      /* the last flip that the guest was told of */
+    unsigned tells[3];
 };
 
 static struct ff ff;
@@ -141,10 +144,30 @@ static inline void ff_gone(void *ctx, const struct frame *f)
     ((struct ff *)ctx)->gone++;
 }
 
+static inline void ff_flip_wait(void *ctx, unsigned head, uint64_t ns)
+{
+    ((struct ff *)ctx)->flip_wait[head] = ns;
+}
+
+static inline void ff_flip_shown(void *ctx, unsigned head, uint32_t flip)
+{
+    ((struct ff *)ctx)->told[head] = flip;
+    ((struct ff *)ctx)->tells[head]++;
+}
+
 static inline void ff_prepare(void)
 {
     ff = (struct ff){.u = {.fd = 1001, .list_limit = UDMABUF_RUNS_WANTED, .size_limit = 64u << 20}};
-    ff.host = (struct display_host){&ff, ff_scanout, ff_enter, ff_leave, ff_pages, ff_runs, ff_page, ff_read};
+    ff.host = (struct display_host){.ctx = &ff,
+                                    .scanout = ff_scanout,
+                                    .enter = ff_enter,
+                                    .leave = ff_leave,
+                                    .pages = ff_pages,
+                                    .runs = ff_runs,
+                                    .page = ff_page,
+                                    .read = ff_read,
+                                    .flip_wait = ff_flip_wait,
+                                    .flip_shown = ff_flip_shown};
     ff.ram = malloc((size_t)FF_PAGES * DISPLAY_PAGE);
     for (size_t i = 0; i < (size_t)FF_PAGES * DISPLAY_PAGE; i++)
         ff.ram[i] = (uint8_t)(i * 2654435761u >> 13);

@@ -156,6 +156,11 @@ enum vgpu_run vgpu_engine_run(struct vgpu *v, unsigned engine, unsigned budget)
     return VGPU_RUN_MORE;
 }
 
+void vgpu_engine_give_up(struct vgpu *v, unsigned engine)
+{
+    vgpu_engine_leave(v, engine);
+}
+
 void vgpu_engine_leave(struct vgpu *v, unsigned engine)
 {
     v->asked_to_leave |= GT_BIT(engine);
@@ -196,6 +201,20 @@ bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode)
     if (mode)
         mode->width = 640;
     return head == 0;
+}
+
+void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns)
+{
+    (void)head;
+    (void)ns;
+    v->ops->now_ns(v->host);
+}
+
+void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip)
+{
+    (void)head;
+    (void)flip;
+    v->ops->now_ns(v->host);
 }
 
 int vgpu_ggtt_read(struct vgpu *v, uint64_t addr, void *dst, size_t n)

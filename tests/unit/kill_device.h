@@ -139,7 +139,7 @@ static inline void kd_open(struct kill_device *d, const char *path)
     else
         d->sh->created++;
     free(old);
-    if (workers_start(d->workers, d->gate))
+    if (workers_start(d->workers, d->gate, NULL))
         kd_die("workers", "cannot start");
     journal_commit(d->journal, &cfg);
     gate_resume(d->gate);

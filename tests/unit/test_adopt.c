@@ -228,6 +228,33 @@ static void clocks_go_on(void **state)
     assert_int_equal(t->g->v->stats.vblanks[0], 90);
 }
 
+/* Who showed it died with the process. */
+static void a_kept_flip_is_told_by_the_next_process(void **state)
+{
+    struct env *t = *state;
+    const uint32_t iir = reg_off(R_GEN8_DE_PIPE_IIR, 0, 0);
+    char err[128];
+
+    gm_mmio_write(t->g, reg_off(R_GEN8_DE_PIPE_IMR, 0, 0), 0);
+    gm_mmio_write(t->g, reg_off(R_TRANS_DDI_FUNC_CTL, 0, 0), 1u << 31 | 1u << 28);
+    vgpu_flip_wait(t->g->v, 0, 50000000);
+    gm_mmio_write(t->g, reg_off(R_PLANE_CTL, 0, 0), 1u << 31 | 4 << 24);
+    gm_mmio_write(t->g, reg_off(R_PLANE_SURF, 0, 0), 0x7000);
+    t->g->now += 17000000;
+    vgpu_display_tick(t->g->v);
+    assert_int_equal(gm_mmio_read(t->g, iir), 1);
+    uint32_t frames = gm_mmio_read(t->g, reg_off(R_PIPE_FRMCOUNT, 0, 0));
+
+    assert_int_equal(adopt(t, old_of(t), err, sizeof(err)), 0);
+    vgpu_resume(t->g->v);
+    assert_int_equal(gm_mmio_read(t->g, reg_off(R_PIPE_FRMCOUNT, 0, 0)), frames);
+    assert_int_equal(gm_mmio_read(t->g, reg_off(R_PLANE_SURFLIVE, 0, 0)), 0);
+    vgpu_display_tick(t->g->v);
+    assert_int_equal(gm_mmio_read(t->g, iir), 9);
+    assert_int_equal(gm_mmio_read(t->g, reg_off(R_PLANE_SURFLIVE, 0, 0)), 0x7000);
+    assert_true(gm_mmio_read(t->g, reg_off(R_PIPE_FRMCOUNT, 0, 0)) > frames);
+}
+
 /* A nonsensical clock must not make the display thread spin, or sleep for ever. */
 static void clocks_are_checked(void **state)
 {
@@ -590,6 +617,7 @@ int main(void)
         TEST(a_device_that_was_taken_apart_is_not_adopted),
         TEST(heads_are_checked),
         TEST(clocks_go_on),
+        TEST(a_kept_flip_is_told_by_the_next_process),
         TEST(clocks_are_checked),
         TEST(ring_positions_are_checked),
         TEST(a_reset_that_was_cut_off_is_completed),

@@ -292,6 +292,23 @@ static void payload_fault_hangs(void **state)
     assert_true(hung(t));
 }
 
+static void who_is_given_up_hangs(void **state)
+{
+    struct env *t = *state;
+
+    vgpu_engine_give_up(t->g->v, VGPU_RCS); /* there is nothing yet: no effect on what comes */
+    assert_int_equal(vgpu_engine_run(t->g->v, VGPU_RCS, 1000), VGPU_RUN_IDLE);
+    t->g->payload_result = VGPU_PAYLOAD_AGAIN;
+    GM_EMIT(t->g, &t->c, gm_hdr(C_PIPELINE_SELECT, 1));
+    assert_int_equal(run(t), VGPU_RUN_MORE);
+    assert_int_equal(vgpu_engine_run(t->g->v, VGPU_RCS, 1000), VGPU_RUN_MORE);
+    assert_false(hung(t));
+    vgpu_engine_give_up(t->g->v, VGPU_RCS);
+    assert_int_equal(vgpu_engine_run(t->g->v, VGPU_RCS, 1000), VGPU_RUN_IDLE);
+    assert_true(hung(t));
+    vgpu_engine_give_up(t->g->v, VGPU_ENGINES); /* no such engine */
+}
+
 static void unknown_commands_hang_with_an_error_interrupt(void **state)
 {
     struct env *t = *state;
@@ -424,6 +441,7 @@ int main(void)
         T(payload_goes_to_the_backend),
         T(payload_that_asks_again_is_called_again),
         T(payload_fault_hangs),
+        T(who_is_given_up_hangs),
         T(unknown_commands_hang_with_an_error_interrupt),
         T(hostile_lengths_hang),
         T(long_store_data_imm_is_executed_whole),

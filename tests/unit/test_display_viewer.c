@@ -52,7 +52,7 @@ static void on_gone(void *ctx, struct viewer_frame *f)
     ((struct seen *)ctx)->gone++;
 }
 
-static const struct viewer_events events = {on_flip, on_cursor, on_damage, on_gone};
+static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone};
 
 static void send_m(struct fixture *f, void *m, uint16_t type, uint16_t size, int fd)
 {

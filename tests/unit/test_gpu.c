@@ -150,6 +150,67 @@ static void what_is_not_mapped_hangs_and_the_next_batch_runs(void **state)
     gpu_context_destroy(other);
 }
 
+/* ---- turns */
+
+struct turns {
+    struct gpu *g;
+    unsigned begun, ended, more, wanted; /* turns that are asked back, then the batch is given up */
+};
+
+static bool turn_begins(void *ctx, unsigned engine)
+{
+    struct turns *x = ctx;
+
+    assert_int_equal(engine, VGPU_RCS);
+    assert_int_equal(x->begun, x->ended);
+    x->begun++;
+    if (x->begun & 1)
+        gpu_leave(x->g, engine); /* somebody waits already: this turn is an empty one */
+    return x->begun <= x->wanted;
+}
+
+static bool turn_is_wanted(void *ctx, unsigned engine)
+{
+    (void)engine;
+    return ((struct turns *)ctx)->wanted != 0;
+}
+
+static void turn_ends(void *ctx, unsigned engine, bool more)
+{
+    struct turns *x = ctx;
+
+    (void)engine;
+    x->ended++;
+    x->more += more;
+}
+
+static void an_engine_is_shared_by_turns(void **state)
+{
+    struct env *t = *state;
+    struct gpu_context *c = gpu_context_create(t->vm, VGPU_RCS);
+    struct turns x = {.g = t->g, .wanted = 5};
+    const struct gpu_turns ops = {&x, turn_begins, turn_is_wanted, turn_ends};
+
+    gpu_set_turns(t->g, &ops);
+    store(t, DATA, 1);
+    put(t, hdr(C_MI_BATCH_BUFFER_START, 3) | GT_BIT(8)); /* again and again */
+    put(t, (uint32_t)BATCH);
+    put(t, (uint32_t)(BATCH >> 32));
+    assert_int_equal(run(t, c), GPU_STOPPED);
+    assert_int_equal(x.begun, 6);
+    assert_int_equal(x.ended, 5);
+    assert_int_equal(x.more, 5);
+    /* what ends does so in a turn that ends */
+    x = (struct turns){.g = t->g, .wanted = 100};
+    store(t, DATA, 2);
+    assert_int_equal(run(t, c), GPU_DONE);
+    assert_int_equal(data(t, 0), 2);
+    assert_int_equal(x.begun, x.ended);
+    assert_int_equal(x.more + 1, x.ended);
+    gpu_set_turns(t->g, NULL);
+    gpu_context_destroy(c);
+}
+
 static void an_unprivileged_batch_reaches_no_ggtt(void **state)
 {
     struct env *t = *state;
@@ -292,6 +353,7 @@ int main(void)
         T(batches_run_on_every_engine),
         T(registers_belong_to_the_context),
         T(what_is_not_mapped_hangs_and_the_next_batch_runs),
+        T(an_engine_is_shared_by_turns),
         T(an_unprivileged_batch_reaches_no_ggtt),
         T(wrapped_memory_is_the_callers),
         T(a_memfd_is_shared),

@@ -309,8 +309,9 @@ static void threads_of_eight_channels_are_whole(void **state)
     assert_int_equal(p.e.count.ps_invocations, 33);
 }
 
-/* Mesa's kernel for clears is not run, but known; with blending it is run. The pixels are the same. */
-static void clears_are_known_by_their_kernel(void **state)
+/* A kernel that gives all pixels the same runs once for a primitive; with blending it runs for all. The pixels are the
+ * same. */
+static void compare_flat(const char *kernel)
 {
     static uint8_t known[32 * SOFT_PAGE];
     const struct engine_vertex v[3] = {
@@ -320,8 +321,7 @@ static void clears_are_known_by_their_kernel(void **state)
     };
     uint32_t *entry = (uint32_t *)engine_heap(ENGINE_BLEND) + 1;
 
-    (void)state;
-    engine_shader(&p, "fs16-8cde77269f06", 2, 0);
+    engine_shader(&p, kernel, 2, 0);
     GIVE(&p, 3DSTATE_SBE, 6, F(3DSTATE_SBE, NumberOfSFOutputAttributes), 1, F(3DSTATE_SBE, VertexURBEntryReadOffset), 1,
          F(3DSTATE_SBE, ForceVertexURBEntryReadOffset), 1, F(3DSTATE_SBE, ConstantInterpolationEnable), 1);
     for (unsigned mode = 0; mode < 4; mode++) {
@@ -344,6 +344,13 @@ static void clears_are_known_by_their_kernel(void **state)
             memcpy(known, fixture_ram, sizeof(known));
         }
     }
+}
+
+static void clears_run_once(void **state)
+{
+    (void)state;
+    compare_flat("fs16-8cde77269f06"); /* one message register for all */
+    compare_flat("fs16-38efe74d3443");
 }
 
 /* Fast clear: a 2 x 1 rectangle of blocks of 64 x 32 pixels, with the surface's clear colour. */
@@ -507,7 +514,7 @@ int main(void)
         CASE(hz_op_clears_depth_and_stencil),
         CASE(resolves_and_missing_shaders_draw_nothing),
         CASE(threads_of_eight_channels_are_whole),
-        CASE(clears_are_known_by_their_kernel),
+        CASE(clears_run_once),
         CASE(fast_clears_fill_the_pixels),
         CASE(fast_clears_with_a_ccs_wait_for_their_colour),
         CASE(fills_touch_exactly_their_pixels),

@@ -34,13 +34,14 @@
 
 struct watcher {
     const char *path;
-    bool has_map, refuses_dmabuf, silent;
+    bool has_map, refuses_dmabuf, silent, types;
     pthread_t thread;
     atomic_bool stop, ready;
     pthread_mutex_t lock; /* of what follows */
     char name[64], type[16];
     uint32_t console, width;
-    bool ui_ok;
+    bool ui_ok, absolute, has_input;
+    unsigned refused; /* calls about input */
     unsigned dmabufs, maps, scanouts, updates, disables, cursors, moves;
     struct stat dmabuf; /* of the descriptor that came last */
     uint32_t w, h, stride, format, offset;
@@ -204,6 +205,39 @@ static void read_properties(struct watcher *w, sd_bus *bus)
                                   0, 0, 0, 1280, 720) >= 0;
 }
 
+static void ask_input(struct watcher *w, sd_bus *bus, const char *interface, const char *method, const char *types,
+                      int a, int b)
+{
+    if (sd_bus_call_method(bus, NULL, CONSOLE, interface, method, NULL, NULL, types, a, b) < 0)
+        w->refused++;
+}
+
+/* What a viewer says when somebody types A, points to the middle and clicks; then what is wrong. */
+static void type(struct watcher *w, sd_bus *bus)
+{
+    static const char *const keyboard = "org.qemu.Display1.Keyboard", *const mouse = "org.qemu.Display1.Mouse";
+    char **names = NULL;
+    int yes = 0;
+
+    if (sd_bus_get_property_strv(bus, NULL, CONSOLE, "org.qemu.Display1.Console", "Interfaces", NULL, &names) >= 0)
+        w->has_input = names && names[0] && !strcmp(names[0], keyboard) && names[1] && !strcmp(names[1], mouse);
+    for (char **n = names; n && *n; n++)
+        free(*n);
+    free(names);
+    sd_bus_get_property_trivial(bus, NULL, CONSOLE, mouse, "IsAbsolute", NULL, 'b', &yes);
+    w->absolute = yes;
+    ask_input(w, bus, keyboard, "Press", "u", 30, 0);
+    ask_input(w, bus, keyboard, "Release", "u", 30, 0);
+    ask_input(w, bus, mouse, "SetAbsPosition", "uu", 160, 100);
+    ask_input(w, bus, mouse, "Press", "u", 0, 0);
+    ask_input(w, bus, mouse, "Release", "u", 0, 0);
+    ask_input(w, bus, keyboard, "Press", "u", 256, 0); /* no key: nothing happens */
+    ask_input(w, bus, keyboard, "Press", "u", 0xb7, 0);
+    ask_input(w, bus, mouse, "Press", "u", 7, 0);
+    ask_input(w, bus, mouse, "SetAbsPosition", "uu", 320, 0);
+    ask_input(w, bus, mouse, "RelMotion", "ii", 1, 1);
+}
+
 static sd_bus *open_bus(const char *address, int fd)
 {
     sd_bus *bus = NULL;
@@ -224,6 +258,8 @@ static void *watcher_main(void *arg)
     sd_bus *bus = open_bus(address, -1);
 
     read_properties(w, bus);
+    if (w->types)
+        type(w, bus);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) ||
         sd_bus_call_method(bus, NULL, CONSOLE, "org.qemu.Display1.Console", "RegisterListener", NULL, NULL, "h", s[1]) <
             0)
@@ -256,7 +292,8 @@ struct fixture {
     struct watcher w;
     bool watched;
     uint32_t shown, width, height;
-    unsigned refreshes;
+    unsigned refreshes, typed;
+    struct input_event events[16];
 };
 
 static void on_shown(void *ctx, uint32_t serial)
@@ -278,16 +315,23 @@ static bool on_resize(void *ctx, uint32_t width, uint32_t height)
     return true;
 }
 
-static int setup(void **state)
+static void on_input(void *ctx, const struct input_event *e)
 {
-    static const struct qdbus_events events = {on_shown, on_refresh, on_resize};
+    struct fixture *x = ctx;
+
+    x->events[x->typed++ % 16] = *e;
+}
+
+static int setup_with(void **state, bool input)
+{
+    static const struct qdbus_events events = {on_shown, on_refresh, on_resize, on_input};
     struct fixture *x = calloc(1, sizeof(*x));
     char err[256] = "";
 
     strcpy(x->dir, "/tmp/gtmux-dbus-XXXXXX");
     assert_non_null(mkdtemp(x->dir));
     snprintf(x->path, sizeof(x->path), "%s/s", x->dir);
-    const struct qdbus_options o = {.path = x->path, .name = "guest", .fps = 50};
+    const struct qdbus_options o = {.path = x->path, .name = "guest", .fps = 50, .input = input};
 
     if (qdbus_open(&x->q, &o, &events, x, err, sizeof(err)))
         fail_msg("%s", err);
@@ -295,6 +339,16 @@ static int setup(void **state)
     pthread_mutex_init(&x->w.lock, NULL);
     *state = x;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, false);
+}
+
+static int setup_input(void **state)
+{
+    return setup_with(state, true);
 }
 
 static void serve(struct fixture *x, int ms)
@@ -405,6 +459,62 @@ static void the_objects_are_those_of_qemu(void **state)
     assert_int_equal(x->width, 1280);
     assert_int_equal(x->height, 720);
     give_back(x, &f);
+}
+
+static void keys_and_pointer_are_handed_on(void **state)
+{
+    const struct input_event want[] = {
+        {.kind = INPUT_KEY, .code = 30, .down = true},
+        {.kind = INPUT_KEY, .code = 30},
+        {.kind = INPUT_MOVE, .x = input_position(160, 320), .y = input_position(100, 200)},
+        {.kind = INPUT_BUTTON, .code = INPUT_LEFT, .down = true},
+        {.kind = INPUT_BUTTON, .code = INPUT_LEFT},
+        {.kind = INPUT_KEY, .code = 0x54, .down = true},
+    };
+    struct fixture *x = *state;
+    struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+
+    flip(x, &f, 1);
+    x->w.types = true;
+    watch(x);
+    assert_true(x->w.has_input);
+    assert_true(x->w.absolute);
+    assert_int_equal(x->w.refused, 3);
+    assert_int_equal(x->typed, GT_ARRAY_SIZE(want));
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(want); i++) {
+        assert_int_equal(x->events[i].kind, want[i].kind);
+        assert_int_equal(x->events[i].code, want[i].code);
+        assert_int_equal(x->events[i].down, want[i].down);
+        assert_int_equal(x->events[i].x, want[i].x);
+        assert_int_equal(x->events[i].y, want[i].y);
+    }
+    give_back(x, &f);
+}
+
+/* The key that it holds goes up when it goes. */
+static void a_viewer_that_leaves_lets_go_of_its_keys(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t end = gt_clock_ns() + PATIENCE;
+
+    x->w.types = true;
+    watch(x);
+    x->typed = 0;
+    x->w.stop = true;
+    while (!x->typed && gt_clock_ns() < end)
+        serve(x, 5);
+    assert_int_equal(x->events[0].kind, INPUT_LIFT);
+}
+
+static void without_a_way_there_is_no_keyboard(void **state)
+{
+    struct fixture *x = *state;
+
+    x->w.types = true;
+    watch(x);
+    assert_false(x->w.has_input);
+    assert_int_equal(x->w.refused, 10);
+    assert_int_equal(x->typed, 0);
 }
 
 static void the_guests_memory_is_given_as_a_dmabuf(void **state)
@@ -600,6 +710,9 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(the_objects_are_those_of_qemu),
+        cmocka_unit_test_setup_teardown(keys_and_pointer_are_handed_on, setup_input, teardown),
+        cmocka_unit_test_setup_teardown(a_viewer_that_leaves_lets_go_of_its_keys, setup_input, teardown),
+        CASE(without_a_way_there_is_no_keyboard),
         CASE(the_guests_memory_is_given_as_a_dmabuf),
         CASE(who_has_no_gl_is_given_a_map),
         CASE(who_has_neither_is_given_pixels),

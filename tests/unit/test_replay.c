@@ -239,6 +239,42 @@ static void a_reset_and_a_hang_replay(void **state)
     assert_int_equal(res.hash, hash);
 }
 
+/* When the guest is told of a flip is news from outside. */
+static void flips_that_wait_for_their_viewers_replay(void **state)
+{
+    struct vgpu_scanout s;
+    struct vgpu_stats st;
+
+    (void)state;
+    start_recording();
+    write_bar0(NULL, reg_off(R_TRANS_DDI_FUNC_CTL, 0, 0), 4, 1u << 31 | 1u << 28);
+    write_bar0(NULL, reg_off(R_TRANSCONF, 0, 0), 4, 1u << 31);
+    write_bar0(NULL, reg_off(R_PLANE_CTL, 0, 0), 4, 1u << 31 | 4u << 24);
+    gate_flip_wait(gate, 0, 50000000);
+    gate_flip_wait(gate, 77, 1);
+    for (uint32_t i = 1; i < 20; i++) {
+        write_bar0(NULL, reg_off(R_PLANE_SURF, 0, 0), 4, i << 20);
+        for (unsigned k = 0; k < 8; k++) {
+            clock_now += 2000000;
+            gate_display_tick(gate);
+        }
+        assert_true(gate_scanout(gate, 0, &s));
+        if (i % 4)
+            gate_flip_shown(gate, 0, s.flip);
+        read_bar0(reg_off(R_PLANE_SURFLIVE, 0, 0));
+        read_bar0(reg_off(R_PIPE_FRMCOUNT, 0, 0));
+    }
+    gate_stats(gate, &st);
+    assert_in_range(st.flips_kept[0], 10, 20);
+    uint64_t hash = gate_finish(gate);
+
+    end_recording();
+    struct replay_result res = replay_ok();
+
+    assert_string_equal(res.first, "");
+    assert_int_equal(res.hash, hash);
+}
+
 static void a_killed_recording_replays_to_where_it_got(void **state)
 {
     struct stat st;
@@ -363,6 +399,8 @@ static void malformed_traces_are_errors(void **state)
         {"engine, large", {.type = TRACE_RUN, .arg = {UINT64_MAX, 1}}},
         {"region", {.type = TRACE_ACCESS, .arg = {9}}},
         {"head, large", {.type = TRACE_HEAD, .arg = {UINT64_C(1) << 32, 1}}},
+        {"flip, head", {.type = TRACE_WAIT, .arg = {UINT64_C(1) << 32, 1}}},
+        {"flip, number", {.type = TRACE_SHOWN, .arg = {0, UINT64_C(1) << 32}}},
         {"head, flags", {.type = TRACE_HEAD, .arg = {0, 4}}},
         {"mode", {.type = TRACE_HEAD, .arg = {0, 3, 65536}}},
         {"contents across pages", {.type = TRACE_MEM, .arg = {0, 0xfff}, .data = (const uint8_t *)"xy", .len = 2}},
@@ -466,6 +504,7 @@ int main(void)
         FILE_TEST(the_hash_depends_on_the_session),
         FILE_TEST(memory_that_changes_behind_the_device_replays),
         FILE_TEST(a_reset_and_a_hang_replay),
+        FILE_TEST(flips_that_wait_for_their_viewers_replay),
         FILE_TEST(a_killed_recording_replays_to_where_it_got),
         STREAM_TEST(a_differing_read_is_reported_by_name),
         STREAM_TEST(unasked_results_are_a_divergence),

@@ -347,6 +347,31 @@ static void directions_find_their_face(void **state)
     sampler_rig_close(&r);
 }
 
+/* Directions a pixel apart on one face's plane, each divided by its largest component as shaders do: three of the four
+ * pixels are on other faces. */
+static void quads_beyond_an_edge_have_the_level_of_the_face(void **state)
+{
+    static const float d[4][3] = {
+        {0.5f, -1, 0.5f}, {1, -1 / 1.5f, 0.5f / 1.5f}, {0.5f / 1.5f, -1 / 1.5f, 1}, {1, -1 / 1.5f, 1}};
+    float p[3][LANES] = {{0}};
+    struct sampler_rig r;
+
+    (void)state;
+    sampler_rig_open(&r);
+    bind_cube(&r);
+    rig_filters(&r, LINEAR, LINEAR, MIP_LINEAR);
+    for (unsigned i = 0; i < 8; i++)
+        for (unsigned c = 0; c < 3; c++)
+            p[c][i] = d[i % 4][c];
+    rig_message(&r);
+    for (unsigned c = 0; c < 3; c++)
+        rig_param(&r, p[c]);
+    assert_int_equal(rig_send(&r, MSG_LOD, 4), EU_DONE);
+    assert_true(rig_value(&r, 1, 0) == 1); /* half a face of four texels */
+    assert_true(rig_value(&r, 1, 4) == 1);
+    sampler_rig_close(&r);
+}
+
 /* Across an edge: half of each face; both sides of an edge see the same colour. */
 static void cube_edges_are_seamless(void **state)
 {
@@ -622,6 +647,7 @@ int main(void)
         cmocka_unit_test(layers_are_rounded_and_clamped),
         cmocka_unit_test(volumes_are_filtered_in_depth),
         cmocka_unit_test(directions_find_their_face),
+        cmocka_unit_test(quads_beyond_an_edge_have_the_level_of_the_face),
         cmocka_unit_test(cube_edges_are_seamless),
         cmocka_unit_test(folded_texels_are_neighbours_in_space),
         cmocka_unit_test(comparisons_answer_one_or_zero),

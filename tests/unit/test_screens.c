@@ -245,7 +245,7 @@ static void the_screen_goes_dark_with_the_guest_and_lights_again(void **state)
 static void gtmux_stats_counts(void **state)
 {
     struct fixture *x = *state;
-    int fd;
+    int fd = -1;
 
     wait_for(x, &x->flips, 1);
     usleep(20000);

@@ -10,7 +10,8 @@ import zlib
 import guide
 import mesa
 from labrun import bad_lines
-from picture import expected, read_png
+from picture import expected
+from pngfile import read_png
 from xenguest import XenGuest
 from xenlab import VERSIONS
 

@@ -40,6 +40,10 @@ size_t eu_kernel_memory(const struct eu_kernel *k);
 /* Instructions that the decoder did not know (0 for every kernel of a sane driver). */
 unsigned eu_kernel_unknown(const struct eu_kernel *k);
 
+/* True when every thread sends the same: all that it does is to copy registers first .. end - 1 (of the payload's
+ * constants) and immediates to registers from `end` on, and to end with its only message. */
+bool eu_kernel_is_uniform(const struct eu_kernel *k, unsigned first, unsigned end);
+
 /* Disassembles n bytes of machine code in the text form of Mesa's disassembler, a line an instruction. 0, or how many
  * instructions were unknown. */
 unsigned eu_disassemble(const uint8_t *code, size_t n, FILE *out);
@@ -114,6 +118,7 @@ struct eu_thread {
     } flow;
     int32_t acc_high[EU_LANES]; /* bits 63:32 of integer accumulators */
     uint32_t ip_bytes;          /* the ip register, as bytes from the entry point, when an instruction uses it */
+    uint32_t executed;          /* instructions in the last eu_run */
 };
 
 #define EU_IP_START UINT32_MAX

@@ -356,8 +356,9 @@ static enum eu_result run_one(struct eu_thread *t, uint32_t *ip, bool *over, uin
     return EU_DONE;
 }
 
-static enum eu_result run(struct eu_thread *t, unsigned budget, uint32_t *host)
+static enum eu_result run(struct eu_thread *t, const unsigned allowed, uint32_t *host)
 {
+    unsigned budget = allowed;
     const struct eu_op *ops = t->kernel->ops;
     uint32_t ip = t->ip == EU_IP_START ? 0 : t->ip;
     enum eu_result r = EU_DONE;
@@ -370,6 +371,7 @@ static enum eu_result run(struct eu_thread *t, unsigned budget, uint32_t *host)
         r = run_one(t, &ip, &over, host);
     }
     t->ip = ip;
+    t->executed = allowed - budget;
     return r == EU_DONE && !over ? EU_BUDGET : r;
 }
 

@@ -247,7 +247,7 @@ double dv_stat(const char *path)
         size_t n = strcspn(path, "/");
 
         snprintf(part, sizeof(part), "%.*s", (int)n, path);
-        at = cJSON_GetObjectItemCaseSensitive(at, part);
+        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(part)) : cJSON_GetObjectItemCaseSensitive(at, part);
         path += n + (path[n] == '/');
     }
     double value = cJSON_IsNumber(at) ? at->valuedouble : -1;

@@ -44,7 +44,7 @@ void dv_start_dm(struct dv *d, const char *const *extra);
 void dv_start_sink(struct dv *d, const char *const *extra);
 /* Ends a process with a signal and waits for it. Its exit code, or 256 + the signal. */
 int dv_end(pid_t *pid, int signal);
-/* A counter of gtmux stats, such as "display/dmabufs_made". */
+/* A counter of gtmux stats, such as "display/dmabufs_made" or "pipes/0/flips". */
 double dv_stat(const char *path);
 /* Waits until the sink has answered `n` flips since `from` was read. */
 bool dv_wait_shown(double from, unsigned n);

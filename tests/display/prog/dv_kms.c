@@ -189,19 +189,129 @@ static void flips(void)
     end();
 }
 
+/* ---- when the guest is told that a flip is done */
+
+#define FLIP_DONE   GT_BIT(3)
+#define PACED_FLIPS 100u
+
+/* Waits for the interrupt bit, as a driver does. False: it never came. */
+static bool wait_flip_done(void)
+{
+    uint64_t end = gt_clock_ns() + UINT64_C(10000000000);
+
+    while (!(sg_rd(&dv.g, R_GEN8_DE_PIPE_IIR, 0, 0) & FLIP_DONE)) {
+        if (gt_clock_ns() > end)
+            return false;
+        usleep(500);
+    }
+    sg_wr(&dv.g, R_GEN8_DE_PIPE_IIR, 0, 0, UINT32_MAX);
+    return true;
+}
+
+struct pace {
+    unsigned told, before_shown; /* flips; of which the guest was told before the monitor had them */
+    double kept, late, skipped, seconds;
+};
+
+/* Flips between two buffers and waits for each. */
+static struct pace flip_and_wait(const char *const *dm)
+{
+    struct sg_buffer b[2];
+    struct pace p = {0};
+
+    begin(dm, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        b[i] = sg_buffer(&dv.g, i * BUFFER, 1280, 720, VGPU_FMT_XRGB8888, VGPU_LINEAR);
+        sg_paint(&dv.g, &b[i], i);
+    }
+    sg_wr(&dv.g, R_GEN8_DE_PIPE_IMR, 0, 0, 0);
+    sg_show(&dv.g, 0, &b[0]);
+    light(1280, 720);
+    dv_wait_shown(1, 1);
+    sg_wr(&dv.g, R_GEN8_DE_PIPE_IIR, 0, 0, UINT32_MAX);
+    for (unsigned i = 1; i < 20; i++) { /* the sink proves that it answers in time */
+        double shown = dv_stat("display/shown");
+
+        sg_show(&dv.g, 0, &b[i % 2]);
+        wait_flip_done();
+        dv_wait_shown(shown, 1);
+    }
+    double shown = dv_stat("display/shown"), kept = dv_stat("pipes/0/flips_kept"), late = dv_stat("pipes/0/flips_late"),
+           skipped = dv_stat("display/skipped");
+    uint64_t start = gt_clock_ns();
+
+    for (unsigned i = 0; i < PACED_FLIPS; i++) {
+        sg_show(&dv.g, 0, &b[i % 2]);
+        p.told += wait_flip_done();
+        p.before_shown += dv_stat("display/shown") < shown + i + 1;
+    }
+    p.seconds = (double)(gt_clock_ns() - start) / 1e9;
+    p.kept = dv_stat("pipes/0/flips_kept") - kept;
+    p.late = dv_stat("pipes/0/flips_late") - late;
+    p.skipped = dv_stat("display/skipped") - skipped;
+    end();
+    return p;
+}
+
+static void paced(void)
+{
+    static const char *const at_vblank[] = {"--flip-wait=0", NULL};
+    struct pace p = flip_and_wait(NULL), free_running = flip_and_wait(at_vblank);
+
+    dv_result(&dv, p.told == PACED_FLIPS && p.kept >= PACED_FLIPS * 8 / 10,
+              "a guest that waits for its flips: %u done in %.1f s, %.0f kept until they were shown", p.told, p.seconds,
+              p.kept);
+    dv_result(&dv, p.late <= PACED_FLIPS / 5 && p.before_shown <= 2 * p.late + (PACED_FLIPS - p.kept),
+              "told before the monitor had it: %u, given up: %.0f, skipped: %.0f", p.before_shown, p.late, p.skipped);
+    dv_result(&dv,
+              free_running.told == PACED_FLIPS && !free_running.kept && free_running.before_shown > PACED_FLIPS / 4,
+              "with --flip-wait=0: %u done in %.1f s, %u of them before the monitor had it", free_running.told,
+              free_running.seconds, free_running.before_shown);
+}
+
+/* By the sink that has ended. */
+static double bytes_copied(void)
+{
+    FILE *f = fopen(DV_KMS_LOG, "re");
+    char line[512];
+    double bytes = -1;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        const char *at = strstr(line, " frames imported, ");
+
+        if (at)
+            sscanf(at, " frames imported, %lf bytes copied", &bytes);
+    }
+    if (f)
+        fclose(f);
+    return bytes;
+}
+
 static void changes_of_a_copy(void)
 {
-    struct sg_buffer b;
+    struct sg_buffer b[2];
 
     begin(NULL, NULL);
-    b = sg_buffer(&dv.g, 0, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_X);
-    sg_paint(&dv.g, &b, 5);
-    sg_show(&dv.g, 0, &b);
+    for (unsigned i = 0; i < 2; i++) {
+        b[i] = sg_buffer(&dv.g, i * BUFFER, 1920, 1080, VGPU_FMT_XRGB8888, VGPU_TILE_X);
+        sg_paint(&dv.g, &b[i], 5);
+    }
+    sg_show(&dv.g, 0, &b[0]);
     light(1920, 1080);
     dv_wait_shown(1, 1);
-    usleep(500000); /* the first look takes in everything */
-    sg_put(&dv.g, &b, 1000, 500, sg_pattern(1000, 500, 5) ^ 0xffffff);
-    dv_result(&dv, wait_bad(&b, 5, 1) == 1, "a pixel that the guest changes in a tiled picture is copied");
+    sg_put(&dv.g, &b[0], 1000, 500, sg_pattern(1000, 500, 5) ^ 0xffffff);
+    dv_result(&dv, wait_bad(&b[0], 5, 1) == 1, "a pixel that the guest changes in a tiled picture is copied");
+    for (unsigned i = 1; i < 10; i++)
+        show(&b[i % 2]);
+    dv_result(&dv, wait_bad(&b[1], 5, 0) == 0, "the other buffer is shown as it is");
+    show(&b[0]);
+    dv_result(&dv, wait_bad(&b[0], 5, 1) == 1, "and the first one");
+    dv_end(&dv.sink, SIGTERM);
+    double copied = bytes_copied(), whole = 1920.0 * 1080 * 4;
+
+    /* Both dumb buffers were filled once, and then a row of tiles at a time. */
+    dv_result(&dv, copied >= 2 * whole && copied < 2.5 * whole,
+              "11 flips of two pictures that differ by a pixel copied %.2f pictures", copied / whole);
     end();
 }
 
@@ -427,7 +537,9 @@ static double bench_case(const char *name, uint32_t width, uint32_t height, enum
     printf("     %ux%u %-28s %6.2f ms a flip", width, height, name, each);
     if (base > 0)
         printf(", %4.1f of the first", each / base);
-    printf(" (%.0f flips, latency %.0f ms)\n", flips, dv_stat("display/latency_mean_us") / 1000);
+    printf(" (%.0f flips, latency p50 %.0f, p90 %.0f, p99 %.0f, max %.0f ms)\n", flips,
+           dv_stat("display/latency_p50_us") / 1000, dv_stat("display/latency_p90_us") / 1000,
+           dv_stat("display/latency_p99_us") / 1000, dv_stat("display/latency_max_us") / 1000);
     dv_result(&dv, flips > 3, "%ux%u %s", width, height, name);
     end();
     return each;
@@ -457,10 +569,10 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } tests[] = {
-        {"layouts", layouts},     {"flips", flips},   {"changes", changes_of_a_copy},
-        {"cursor", cursor},       {"crcs", crcs},     {"low_limit", low_limit},
-        {"sandboxed", sandboxed}, {"deaths", deaths}, {"guests", guests_change},
-        {"bench", bench},
+        {"layouts", layouts},           {"flips", flips},         {"paced", paced},
+        {"changes", changes_of_a_copy}, {"cursor", cursor},       {"crcs", crcs},
+        {"low_limit", low_limit},       {"sandboxed", sandboxed}, {"deaths", deaths},
+        {"guests", guests_change},      {"bench", bench},
     };
 
     mkdir(DV_DIR, 0700);

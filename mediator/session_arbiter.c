@@ -1,0 +1,65 @@
+/* The session as a tenant of gtmuxd. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mediator/session_internal.h"
+#include "vgpu/base/bits.h"
+#include "vgpu/base/log.h"
+
+static void on_preempt(void *ctx, unsigned engine)
+{
+    gate_engine_leave(((struct session *)ctx)->gate, engine);
+}
+
+static void on_reset(void *ctx, unsigned engine)
+{
+    gate_engine_give_up(((struct session *)ctx)->gate, engine);
+}
+
+static int socket_path(const struct session *s, char *path, size_t size)
+{
+    char dir[4096];
+    int rc = s->opt.run_dir ? 0 : run_dir_default(dir, sizeof(dir));
+
+    if (rc)
+        return rc;
+    int n = snprintf(path, size, "%s/" ARBITER_SOCKET, s->opt.run_dir ? s->opt.run_dir : dir);
+
+    return n < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+int session_open_arbiter(struct session *s, char *err, size_t errsz)
+{
+    struct tenant_options o = {.kind = ARBITER_DM,
+                               .name = s->name,
+                               .profile = s->opt.profile,
+                               .heads = s->opt.heads,
+                               .ctx = s,
+                               .preempt = on_preempt,
+                               .reset = on_reset};
+    char path[4096], why[ARBITER_TEXT_MAX] = "";
+
+    if (!s->opt.arbiter)
+        return 0;
+    for (unsigned i = 0; i < s->opt.heads; i++) {
+        o.width = GT_MAX(o.width, s->opt.mode[i].width);
+        o.height = GT_MAX(o.height, s->opt.mode[i].height);
+    }
+    s->tenant = tenant_create(&o);
+    if (!s->tenant)
+        return session_fail(err, errsz, "cannot prepare for gtmuxd", -ENOMEM);
+    int rc = socket_path(s, path, sizeof(path));
+
+    if (!rc)
+        rc = tenant_connect(s->tenant, path, why, sizeof(why));
+    if (rc == -EPERM) {
+        snprintf(err, errsz, "gtmuxd refuses this guest: %s", why);
+        return rc;
+    }
+    if (!rc)
+        gt_info("registered with gtmuxd");
+    else if (rc != -ENOENT && rc != -ECONNREFUSED)
+        gt_warn("gtmuxd cannot be reached, going on without it: %s", strerror(-rc));
+    return 0;
+}
