@@ -133,12 +133,13 @@ int drm_gem_close(struct shim_file *f, void *arg)
 int drm_prime_handle_to_fd(struct shim_file *f, void *arg)
 {
     struct drm_prime_handle *a = arg;
-    const struct shim_bo *b = shim_file_bo(f, a->handle);
+    struct shim_bo *b = shim_file_bo(f, a->handle);
 
     if (!b)
         return -ENOENT;
     if (b->fd < 0 || (a->flags & ~(uint32_t)(DRM_CLOEXEC | DRM_RDWR)))
         return -EINVAL;
+    b->shared = true;
     a->fd = fcntl(b->fd, a->flags & DRM_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 3);
     return a->fd < 0 ? -errno : 0;
 }
@@ -152,6 +153,7 @@ int drm_prime_fd_to_handle(struct shim_file *f, void *arg)
 
     if (rc)
         return rc;
+    b->shared = true;
     for (uint32_t i = 1; i < f->bos.size; i++) {
         if (f->bos.slot[i] == b) {
             shim_bo_unref(b);

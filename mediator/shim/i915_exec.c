@@ -257,9 +257,21 @@ static void drop_job(struct shim_job *job)
     free(job);
 }
 
+/* Memory of other processes' GPUs too: a dma-buf has fences that all drivers wait for, our memfds have none. So such a
+ * job is over before its caller can tell anybody of it. */
+static bool is_shared(const struct shim_job *job)
+{
+    bool shared = false;
+
+    for (unsigned i = 0; i < job->nbos; i++)
+        shared |= job->bo[i].bo->shared;
+    return shared;
+}
+
 static int commit(struct exec *x)
 {
     struct shim_job *job = x->job;
+    const bool wait = is_shared(job);
     int rc;
 
     job->number = shim.submitted + 1;
@@ -281,6 +293,8 @@ static int commit(struct exec *x)
             job->bo[i].bo->write_job = job->number;
     }
     shim_submit(job);
+    if (wait)
+        shim_wait_job(shim.submitted, shim_deadline(-1));
     return 0;
 }
 

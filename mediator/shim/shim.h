@@ -82,6 +82,7 @@ struct shim_bo {
     ino_t ino;
     struct gpu_memory memory;
     uint32_t tiling, stride;
+    bool shared;             /* other processes may have it */
     uint64_t job, write_job; /* last jobs that use and write it */
     uint64_t counted;        /* bytes of the quota that it takes */
     struct shim_binding *binding;
