@@ -14,7 +14,7 @@ from compare import compare, load  # noqa: E402
 
 PROBE = os.path.join(BIN, "shim", "glprobe")
 # What a guest needs in /t for scenes() and cube().
-PROGRAMS = [PROBE, *(os.path.join(BIN, "guest", name) for name in ("glprobe-show", "kmscube-show"))]
+PROGRAMS = [PROBE, *(os.path.join(BIN, "guest", name) for name in ("glprobe-show", "kmscube-show", "desktop-show"))]
 RENDERER = "HD Graphics 530 (SKL GT2)"
 
 

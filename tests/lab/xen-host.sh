@@ -7,14 +7,14 @@ part_needs()  { echo kernels; }
 part_inputs() { printf '%s\n' "$LAB_SRC/parts/qemu.sh" "$LAB_SRC/xen-host.sh" "$LAB_SRC/xen-initramfs" "$LAB_SRC/xen-init"; }
 part_tools()  { echo cpio:cpio gensquashfs:squashfs-tools-ng depmod:kmod; }
 
-# xen_packages: of dom0. Nothing of gtmux is in it, but the libraries of gtmux-dm are.
+# xen_packages: of dom0. Nothing of gtmux is in it, but the libraries of gtmux and gtmux-dm are.
 xen_packages() {
     local t64=''
     [ "$XEN_SUITE" = bookworm ] || t64=t64
     echo bash dash coreutils util-linux mount busybox-static kmod sed grep gawk procps strace libc-bin \
         "xen-hypervisor-$XEN-amd64" "xen-utils-$XEN" xen-utils-common xenstore-utils qemu-system-xen seabios \
         libxendevicemodel1 libxenforeignmemory1 libxenevtchn1 libxentoolcore1 libxenstore4 \
-        libcjson1 libzstd1 "libpng16-16$t64" libseccomp2 libdrm2
+        libcjson1 libzstd1 "libpng16-16$t64" libseccomp2 libdrm2 libpciaccess0
 }
 
 # xen_prune ROOT: what dom0 does without: its services, scripts in Python and Perl, firmware for other machines.
