@@ -56,6 +56,13 @@ class Checks:
         bad = [b for b in bad_lines(log) if not (expect_bad and re.search(expect_bad, b))]
         self(not bad, f"{guest.name} clean kernel log", " | ".join(bad[:5]))
 
+    def interrupts(self, guest, kind):
+        """What its program irqs printed: MSI or INTx, and some."""
+        found = re.search(r"GT-IRQ (.*) (\d+)$", guest.log(), re.M)
+        name = {"MSI": "msi", "INTx": "ioapic"}[kind]
+        self(found and name in found[1].lower().replace("-", "") and int(found[2]) > 100,
+             f"{guest.name} interrupts are {kind}", found[0] if found else "")
+
 
 class Census:
     """What dom0 holds before guests, and must hold again after them."""
@@ -121,15 +128,9 @@ def through(checks, guest, seconds=WORK_SECONDS):
                   else f"console ends {guest.log()[-500:]!r}; log ends {dm_log(guest.host, guest)[-500:]!r}")
 
 
-def interrupt_lines(log):
-    """What gt_irq printed of i915's interrupt: (kind, count)."""
-    found = re.search(r"GT-IRQ (.*) (\d+)$", log, re.M)
-    return (found[1], int(found[2])) if found else (None, 0)
-
-
 # ---- the plain life of a guest
 
-@scenario("one vCPU, MSI: the GPU test of ./check guest; domain and vGPU end together")
+@scenario("one vCPU, MSI: the GPU test of ./check guest; domain and vGPU end together", versions=NEWEST)
 def work(host, checks, initrds):
     census = Census(host)
     with make(host, initrds, "g1", (*GPU_TEST, "irqs")) as guest:
@@ -137,15 +138,15 @@ def work(host, checks, initrds):
         checks.equal(key(host, guest, "state"), "running", "state in xenstore")
         if through(checks, guest):
             checks.guest(guest)
-            kind, count = interrupt_lines(guest.log())
-            checks(kind and "msi" in kind.lower() and count > 100, "interrupts are MSI", f"{kind}, {count}")
+            checks.interrupts(guest, "MSI")
         checks(guest.wait_gone(), "powers itself off")
     census.check(checks)
     checks("the guest is gone" in dm_log(host, guest) or "being destroyed" in dm_log(host, guest), "the log says why it ends",
            dm_log(host, guest).strip().splitlines()[-1])
 
 
-@scenario("two vCPUs and INTx; Linux 6.1, which fills the whole GTT: in memory of the guest, so without traps")
+@scenario("two vCPUs and INTx; Linux 6.1, which fills the whole GTT: in memory of the guest, so without traps",
+          versions=NEWEST)
 def two_vcpus(host, checks, initrds):
     with make(host, initrds, "g1", ("gt_exec", "gt_spin", "irqs"), kernel="6.1", extra="pci=nomsi", vcpus=2) as guest:
         guest.create()
@@ -157,8 +158,7 @@ def two_vcpus(host, checks, initrds):
             checks(traps["gtt_writes"] < 10, "its stores to the GTT do not trap", f"{traps['gtt_writes']} did")
         if through(checks, guest):
             checks.guest(guest)
-            kind, count = interrupt_lines(guest.log())
-            checks(kind and "ioapic" in kind.lower().replace("-", "") and count > 100, "interrupts are INTx", f"{kind}, {count}")
+            checks.interrupts(guest, "INTx")
 
 
 def show(host, checks, guest, seed):
@@ -181,11 +181,12 @@ def tell(host, guest):
     host.check(f"echo > $(xenstore-read /local/domain/{guest.domid}/console/tty)")
 
 
-@scenario("two guests at once: screens and work of their own; the sandbox keeps each from the other")
+@scenario("two guests at once, one with a vCPU and MSI, one with two and INTx: screens and work of their own; the sandbox "
+          "keeps each from the other")
 def two_guests(host, checks, initrds):
     census = Census(host)
-    with make(host, initrds, "g1", ("xt_show,1", "gt_exec"), gpu="mode=640x480") as one, \
-            make(host, initrds, "g2", ("xt_show,2", "gt_exec"), gpu="mode=800x600") as two:
+    with make(host, initrds, "g1", ("xt_show,1", "gt_exec", "irqs"), gpu="mode=640x480") as one, \
+            make(host, initrds, "g2", ("xt_show,2", "gt_exec", "irqs"), gpu="mode=800x600", extra="pci=nomsi", vcpus=2) as two:
         one.create()
         two.create()
         for guest, seed in ((one, 1), (two, 2)):
@@ -193,9 +194,10 @@ def two_guests(host, checks, initrds):
         sandbox(host, checks, two)
         tell(host, one)
         tell(host, two)
-        for guest in (one, two):
+        for guest, kind in ((one, "MSI"), (two, "INTx")):
             if through(checks, guest):
                 checks.guest(guest)
+                checks.interrupts(guest, kind)
     census.check(checks)
 
 
