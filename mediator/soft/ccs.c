@@ -129,7 +129,7 @@ static bool has_lines(const struct level *l)
 bool soft_ccs_mark(struct soft_mem *m, const struct soft_surface *s, uint32_t x0, uint32_t y0, uint32_t x1, uint32_t y1,
                    uint32_t z)
 {
-    struct level l = find_level(s, s->levels ? s->levels - 1u : 0, z);
+    struct level l = find_level(s, soft_surface_drawn_level(s), z);
     uint32_t width = BLOCK_BYTES / s->element_bytes;
 
     if (!has_lines(&l))

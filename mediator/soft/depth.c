@@ -92,7 +92,7 @@ struct quad_address {
 
 static bool in_surface(const struct soft_surface *s, uint32_t layer, uint32_t x, uint32_t y)
 {
-    unsigned level = s->levels ? s->levels - 1u : 0;
+    unsigned level = soft_surface_drawn_level(s);
 
     return layer < s->view_layers && x < soft_surface_width(s, level) && y < soft_surface_height(s, level);
 }
@@ -110,7 +110,7 @@ static void single_sample(const struct soft_surface *s, uint64_t base, struct qu
 static void find(const struct soft_surface *s, const struct raster_quad *q, uint32_t layer, unsigned samples,
                  unsigned sample, struct quad_address *a)
 {
-    unsigned level = s->levels ? s->levels - 1u : 0;
+    unsigned level = soft_surface_drawn_level(s);
 
     a->valid = 0;
     for (unsigned i = 0; i < 4; i++)
@@ -263,7 +263,7 @@ static uint8_t *usual_place(const struct raster_state *st, struct soft_mem *m, c
                             const struct raster_quad *q)
 {
     const struct soft_surface *s = &st->ds.depth;
-    unsigned level = s->levels ? s->levels - 1u : 0;
+    unsigned level = soft_surface_drawn_level(s);
     uint64_t at;
 
     if (p->layer >= s->view_layers || q->x + 1u >= s->level[level].width_px || q->y + 1u >= s->level[level].height_px)

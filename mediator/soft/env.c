@@ -121,7 +121,7 @@ const struct soft_surface *soft_env_surface(struct soft_env *e, unsigned index)
 const struct soft_surface *soft_env_target(struct soft_env *e, unsigned index)
 {
     struct units_surface *c = bound_surface(e, index);
-    unsigned level = c->s.levels ? c->s.levels - 1u : 0;
+    unsigned level = soft_surface_drawn_level(&c->s);
 
     if (!c->settled_target)
         soft_ccs_settle(e->mem, &c->s, level, level + 1, c->s.view_layers);

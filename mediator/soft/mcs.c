@@ -78,7 +78,7 @@ void soft_mcs_settle(struct soft_mem *m, const struct soft_surface *s, uint32_t 
         return;
     soft_mcs_pack_clear(s, element);
     for (unsigned n = 0; n < s->samples; n++)
-        soft_surface_write_row(m, s, x, y, z, s->levels ? s->levels - 1u : 0, n, 1, element);
+        soft_surface_write_row(m, s, x, y, z, soft_surface_drawn_level(s), n, 1, element);
     value = soft_mcs_plain(s->samples);
     soft_mem_write(m, at, &value, bytes);
 }

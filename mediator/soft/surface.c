@@ -131,6 +131,50 @@ static uint32_t physical_height(const struct soft_surface *s)
     return s->samples_interleaved ? s->height_px * (s->samples == 16 ? 4 : s->samples == 2 ? 1 : 2) : s->height_px;
 }
 
+/* log2 of an element's bytes, at most 16: the column of what depends on it. */
+static unsigned size_log2(const struct soft_surface *s)
+{
+    return GT_MIN((unsigned)(31 - __builtin_clz(GT_MAX(s->element_bytes, 1u))), 4u);
+}
+
+static bool is_standard(const struct soft_surface *s)
+{
+    return (s->tiling == SOFT_TILE_YF || s->tiling == SOFT_TILE_YS) && s->type != SOFT_SURF_3D;
+}
+
+/* Levels of standard tilings begin with a tile: of 4 KiB (Yf) or 64 KiB (Ys), as square as can be (PRM SKL vol 5,
+ * "Tiled Resources"). Whatever HALIGN and VALIGN say. */
+static void align_to_tiles(struct soft_surface *s)
+{
+    static const uint8_t width[5] = {64, 64, 32, 32, 16}, height[5] = {64, 32, 32, 16, 16};
+    unsigned log2 = size_log2(s), times = s->tiling == SOFT_TILE_YS ? 4 : 1;
+
+    if (!is_standard(s))
+        return;
+    s->halign_px = (uint16_t)(width[log2] * times * s->info->block_width_px);
+    s->valign_px = (uint16_t)(height[log2] * times * s->info->block_height_px);
+}
+
+/* Where level n of a mip tail lies in its tile, in elements of 1, 2, 4, 8 and 16 bytes: from the fifth row on for Yf
+ * (PRM SKL vol 5, "Mip Tails"; Mesa isl.c). */
+static void tail_offset(const struct soft_surface *s, unsigned n, uint32_t *x, uint32_t *y)
+{
+    static const uint8_t slot[15][5][2] = {
+        {{128, 0}, {128, 0}, {64, 0}, {64, 0}, {32, 0}}, {{0, 128}, {0, 64}, {0, 64}, {0, 32}, {0, 32}},
+        {{64, 0}, {64, 0}, {32, 0}, {32, 0}, {16, 0}},   {{0, 64}, {0, 32}, {0, 32}, {0, 16}, {0, 16}},
+        {{32, 0}, {32, 0}, {16, 0}, {16, 0}, {8, 0}},    {{16, 32}, {16, 16}, {8, 16}, {8, 8}, {4, 8}},
+        {{0, 48}, {0, 24}, {0, 24}, {0, 12}, {0, 12}},   {{0, 32}, {0, 16}, {0, 16}, {0, 8}, {0, 8}},
+        {{16, 16}, {16, 8}, {8, 8}, {8, 4}, {4, 4}},     {{16, 0}, {16, 0}, {8, 0}, {8, 0}, {4, 0}},
+        {{0, 16}, {0, 8}, {0, 8}, {0, 4}, {0, 4}},       {{0, 12}, {8, 4}, {4, 4}, {6, 0}, {3, 0}},
+        {{0, 8}, {8, 0}, {4, 0}, {4, 0}, {2, 0}},        {{0, 4}, {0, 4}, {0, 4}, {2, 0}, {1, 0}},
+        {{0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}},
+    };
+    const uint8_t *at = slot[GT_MIN(n + (s->tiling == SOFT_TILE_YF ? 4 : 0), 14u)][size_log2(s)];
+
+    *x = at[0];
+    *y = at[1];
+}
+
 /*
  * Where level l is in its slice. 2D: level 1 below level 0, the others to the right of level 1, each below the one
  * before. 1D: all in a row, aligned to 64 elements (PRM SKL vol 5, "Surface Layout and Tiling"; Mesa isl.c).
@@ -151,15 +195,20 @@ static void tree_offset(const struct soft_surface *s, unsigned level, uint32_t *
     }
 }
 
-static void derive_levels(struct soft_surface *s)
+static void derive_levels(const uint32_t *dw, struct soft_surface *s)
 {
+    unsigned tail = is_standard(s) ? (unsigned)FIELD_GET(dw, RENDER_SURFACE_STATE, MipTailStartLOD) : SOFT_LEVELS;
+
     for (unsigned l = 0; l < SOFT_LEVELS; l++) {
         unsigned real = GT_MIN(l + s->first_level, SOFT_LEVELS - 1);
         struct soft_level *v = &s->level[l];
+        uint32_t x = 0, y = 0;
 
-        tree_offset(s, real, &v->x_el, &v->y_el);
-        v->x_el = (v->x_el + s->x_offset_px) / s->info->block_width_px;
-        v->y_el = (v->y_el + s->y_offset_px) / s->info->block_height_px;
+        tree_offset(s, GT_MIN(real, tail), &v->x_el, &v->y_el);
+        if (real >= tail)
+            tail_offset(s, real - tail, &x, &y);
+        v->x_el = (v->x_el + s->x_offset_px) / s->info->block_width_px + x;
+        v->y_el = (v->y_el + s->y_offset_px) / s->info->block_height_px + y;
         v->width_px = minify(s->width_px, real);
         v->height_px = minify(s->height_px, real);
         v->depth_px = minify(s->depth_px, real);
@@ -186,7 +235,13 @@ void soft_surface_decode(const uint32_t dw[16], struct soft_surface *s)
     decode_colour(dw, s);
     if (s->type == SOFT_SURF_BUFFER || s->type == SOFT_SURF_STRBUF)
         decode_buffer(dw, s);
-    derive_levels(s);
+    align_to_tiles(s);
+    derive_levels(dw, s);
+}
+
+unsigned soft_surface_drawn_level(const struct soft_surface *s)
+{
+    return s->levels > s->first_level ? s->levels - 1u - s->first_level : 0;
 }
 
 uint32_t soft_surface_width(const struct soft_surface *s, unsigned level)

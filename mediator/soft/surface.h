@@ -29,12 +29,13 @@ struct soft_level {
 };
 
 struct soft_surface {
-    uint8_t type;                /* enum soft_surface_type */
-    uint8_t tiling;              /* enum soft_tiling */
-    uint8_t levels, first_level; /* of the mip tree; first_level is added to every level asked for. A render target
-                                  * is level `levels - 1` (there MIPCountLOD says which, not how many) */
-    uint8_t samples;             /* 1, 2, 4, 8, 16 */
-    bool samples_interleaved;    /* MSFMT_DEPTH_STENCIL, else each sample is an array slice of its own */
+    uint8_t type;   /* enum soft_surface_type */
+    uint8_t tiling; /* enum soft_tiling */
+    uint8_t levels,
+        first_level;          /* of the mip tree; first_level is added to every level asked for. A render target
+                               * is level `levels - 1` (there MIPCountLOD says which, not how many): soft_surface_drawn_level */
+    uint8_t samples;          /* 1, 2, 4, 8, 16 */
+    bool samples_interleaved; /* MSFMT_DEPTH_STENCIL, else each sample is an array slice of its own */
     bool array;
     uint8_t swizzle[4]; /* of red, green, blue, alpha: 0 zero, 1 one, 4..7 red..alpha */
     uint16_t format;    /* SURFACE_FORMAT; always a known one: what is not known decodes as a null surface */
@@ -61,6 +62,9 @@ struct soft_surface {
 
 /* Decodes 16 dwords. Any bits give a surface that is safe to use (a null surface if nothing else is). */
 void soft_surface_decode(const uint32_t dw[16], struct soft_surface *s);
+/* The level that is drawn to, as an index of level[]: MIPCountLOD says which, and SurfaceMinLOD means nothing there,
+ * but Mesa 26 has the same number in it. */
+unsigned soft_surface_drawn_level(const struct soft_surface *s);
 /* Size of a level in pixels (at least 1), counted from first_level. */
 uint32_t soft_surface_width(const struct soft_surface *s, unsigned level);
 uint32_t soft_surface_height(const struct soft_surface *s, unsigned level);

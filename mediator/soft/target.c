@@ -20,11 +20,6 @@ struct elements {
     uint64_t at[TARGET_CHANNELS];
 };
 
-static unsigned drawn_level(const struct soft_surface *s)
-{
-    return s->levels ? s->levels - 1u : 0;
-}
-
 static uint32_t layers_of(const struct soft_surface *s, unsigned level)
 {
     return s->type == SOFT_SURF_3D ? GT_MIN(s->view_layers, soft_surface_depth(s, level)) : s->view_layers;
@@ -68,7 +63,7 @@ static void cursor_layout(struct quad_cursor *c)
 static void cursor_start(struct quad_cursor *c, struct soft_mem *m, const struct target_write *w, bool write)
 {
     *c = (struct quad_cursor){.s = w->s, .m = m, .layer = w->layer, .sample = w->sample, .write = write};
-    c->level = drawn_level(w->s);
+    c->level = soft_surface_drawn_level(w->s);
     cursor_layout(c);
 }
 
@@ -109,7 +104,7 @@ static bool cursor_move(struct quad_cursor *c, uint16_t x, uint16_t y, bool lowe
 
 static uint32_t in_surface(const struct target_write *w)
 {
-    unsigned level = drawn_level(w->s);
+    unsigned level = soft_surface_drawn_level(w->s);
     uint32_t width = w->s->level[level].width_px, height = w->s->level[level].height_px, mask = 0;
 
     if (w->layer >= layers_of(w->s, level) || w->sample >= w->s->samples)
@@ -350,13 +345,14 @@ static void flat_slow(struct soft_mem *m, const struct target_write *w, const st
     for (unsigned k = 0; k < 4; k++)
         if (lit >> k & 1)
             soft_mem_write(m,
-                           soft_surface_address(w->s, q->x + (k & 1), q->y + (k >> 1), w->layer, drawn_level(w->s), 0),
+                           soft_surface_address(w->s, q->x + (k & 1), q->y + (k >> 1), w->layer,
+                                                soft_surface_drawn_level(w->s), 0),
                            element, w->s->element_bytes);
 }
 
 bool target_flat(struct soft_mem *m, const struct target_write *w, const struct raster_quad *quad, unsigned n)
 {
-    unsigned level = drawn_level(w->s), bytes = w->s->element_bytes;
+    unsigned level = soft_surface_drawn_level(w->s), bytes = w->s->element_bytes;
     uint32_t width = w->s->level[level].width_px, height = w->s->level[level].height_px;
     uint8_t raw[TARGET_CHANNELS * ELEMENT_MAX];
     struct quad_cursor c;

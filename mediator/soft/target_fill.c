@@ -122,7 +122,7 @@ void target_fill(struct soft_raster *r, const struct soft_surface *s, struct ras
     uint16_t all = (uint16_t)((1u << s->samples) - 1);
     struct soft_surface flat;
 
-    j.level = s->levels ? s->levels - 1u : 0;
+    j.level = soft_surface_drawn_level(s);
     j.box = raster_intersect(box, (struct raster_box){0, 0, (int32_t)soft_surface_width(s, j.level),
                                                       (int32_t)soft_surface_height(s, j.level)});
     if (s->type == SOFT_SURF_NULL || j.layer >= s->view_layers || j.box.x0 >= j.box.x1 || j.box.y0 >= j.box.y1)

@@ -39,7 +39,8 @@ static inline void rig_close(struct soft_rig *r)
 
 /* Zeros mean: 2D, one level, layer and sample, alignment 4, channels as they are. */
 struct surface_spec {
-    unsigned type, format, tile, resource, levels, first_level, layers, first_layer, depth, samples_log2, pitch, qpitch;
+    unsigned type, format, tile, resource, tail, levels, first_level, layers, first_layer, depth, samples_log2, pitch,
+        qpitch;
     uint32_t w, h, elements;
     bool interleaved, flat; /* flat: SurfaceArray off */
     uint8_t swizzle[4];
@@ -68,6 +69,7 @@ static inline void surface_bits(const struct surface_spec *p, uint32_t dw[16])
     SET(dw, RENDER_SURFACE_STATE, SurfaceFormat, p->format);
     SET(dw, RENDER_SURFACE_STATE, TileMode, p->tile);
     SET(dw, RENDER_SURFACE_STATE, TiledResourceMode, p->resource);
+    SET(dw, RENDER_SURFACE_STATE, MipTailStartLOD, p->tail ? p->tail : 15);
     SET(dw, RENDER_SURFACE_STATE, SurfaceHorizontalAlignment, 1);
     SET(dw, RENDER_SURFACE_STATE, SurfaceVerticalAlignment, 1);
     SET(dw, RENDER_SURFACE_STATE, SurfaceArray, !p->flat);

@@ -110,6 +110,44 @@ static void mip_levels_are_laid_out_as_isl_does(void **state)
     assert_int_equal(soft_surface_address(&s, 3, 2, 2, 3, 0), BASE + (80 * 2 + 64 + 2) * 512 + (52 + 3) * 4);
 }
 
+/* As Mesa 26 lays out a 64 x 64 texture: level 1 below level 0, the tail's tile right of level 1. */
+static void standard_tiles_have_a_tail(void **state)
+{
+    static const uint32_t at[7][2] = {{0, 0},        {0, 64},       {32 + 16, 64},   {32 + 8, 64 + 16},
+                                      {32, 64 + 24}, {32, 64 + 16}, {32 + 8, 64 + 8}};
+    struct soft_surface s;
+
+    (void)state;
+    make_surface(&s, (struct surface_spec){.format = SOFT_FORMAT_R8G8B8A8_UNORM,
+                                           .tile = 3,
+                                           .resource = 1,
+                                           .tail = 2,
+                                           .levels = 7,
+                                           .w = 64,
+                                           .h = 64,
+                                           .pitch = 256,
+                                           .address = BASE});
+    for (unsigned l = 0; l < 7; l++) {
+        assert_int_equal(s.level[l].x_el, at[l][0]);
+        assert_int_equal(s.level[l].y_el, at[l][1]);
+    }
+}
+
+/* Mesa 26 gives a target's level as SurfaceMinLOD too. */
+static void targets_have_one_level(void **state)
+{
+    struct surface_spec p = {
+        .format = SOFT_FORMAT_R8G8B8A8_UNORM, .tile = 3, .levels = 3, .w = 64, .h = 64, .pitch = 256, .address = BASE};
+    struct soft_surface s;
+
+    (void)state;
+    make_surface(&s, p);
+    assert_int_equal(soft_surface_width(&s, soft_surface_drawn_level(&s)), 16);
+    p.first_level = 2;
+    make_surface(&s, p);
+    assert_int_equal(soft_surface_width(&s, soft_surface_drawn_level(&s)), 16);
+}
+
 static void first_level_and_layer_move_the_view(void **state)
 {
     struct soft_surface s;
@@ -282,6 +320,8 @@ int main(void)
         cmocka_unit_test(stencil_tiles_interleave_bits),
         cmocka_unit_test(standard_tiles_are_one_to_one),
         cmocka_unit_test(mip_levels_are_laid_out_as_isl_does),
+        cmocka_unit_test(standard_tiles_have_a_tail),
+        cmocka_unit_test(targets_have_one_level),
         cmocka_unit_test(first_level_and_layer_move_the_view),
         cmocka_unit_test(compressed_trees_count_blocks),
         cmocka_unit_test(lines_are_aligned_to_64_elements),
