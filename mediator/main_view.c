@@ -105,9 +105,8 @@ static void print_stats(const struct view_command *c)
     struct wayland_stats st;
 
     wayland_get_stats(c->wayland, &st);
-    printf("%llu commits; flips: %llu as dma-bufs, %llu as gtmux-dm's copies, %llu copied; %llu bytes copied, %llu "
-           "dma-bufs "
-           "refused, %llu looks for changes, %llu modes asked for\n",
+    printf("%llu commits; flips: %llu as dma-bufs, %llu as gtmux-dm's copies, %llu copied; "
+           "%llu bytes copied, %llu dma-bufs refused, %llu looks for changes, %llu modes asked for\n",
            (unsigned long long)st.commits, (unsigned long long)st.imported, (unsigned long long)st.passed,
            (unsigned long long)st.copied, (unsigned long long)st.bytes_copied, (unsigned long long)st.refused,
            (unsigned long long)st.scans, (unsigned long long)st.resizes);

@@ -110,9 +110,9 @@ static const struct argp parser = {
     .options = option_rows,
     .parser = parse_option,
     .args_doc = "NAME",
-    .doc = "Serves a guest's screen to VNC clients until SIGINT, SIGTERM or the guest's end. Without --tls-cert, "
-           "--tls-key "
-           "and --password-file it listens on this machine only: let ssh carry it further.",
+    .doc =
+        "Serves a guest's screen to VNC clients until SIGINT, SIGTERM or the guest's end. "
+        "Without --tls-cert, --tls-key and --password-file it listens on this machine only: let ssh carry it further.",
     .children = children,
 };
 
