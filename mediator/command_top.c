@@ -102,12 +102,7 @@ static double traps(const cJSON *t)
 
 static double flips(const cJSON *t)
 {
-    const cJSON *p;
-    double sum = command_number(t, "flips");
-
-    cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(t, "dm"), "pipes")) sum +=
-        command_number(p, "flips");
-    return sum;
+    return command_number(t, "flips");
 }
 
 static double requests(const cJSON *t)

@@ -60,8 +60,9 @@ uint64_t gate_engine_progress(struct gate *g, unsigned engine);
 uint64_t gate_display_tick(struct gate *g);
 int gate_head_set(struct gate *g, unsigned head, bool connected, const struct vgpu_mode *mode);
 bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode);
-/* vgpu_flip_wait, vgpu_flip_shown. */
+/* vgpu_flip_wait, vgpu_flip_pace, vgpu_flip_shown. */
 void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns);
+void gate_flip_pace(struct gate *g, unsigned head, uint64_t ns);
 void gate_flip_shown(struct gate *g, unsigned head, uint32_t flip);
 /* Snapshot of what head shows; false: dark. */
 bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out);

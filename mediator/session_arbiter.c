@@ -17,6 +17,16 @@ static void on_reset(void *ctx, unsigned engine)
     gate_engine_give_up(((struct session *)ctx)->gate, engine);
 }
 
+/* The frame limit holds for each head by itself. */
+static void on_values(void *ctx)
+{
+    struct session *s = ctx;
+    unsigned hz = tenant_frame_hz(s->tenant);
+
+    for (unsigned head = 0; head < VGPU_HEADS; head++)
+        gate_flip_pace(s->gate, head, hz ? UINT64_C(1000000000) / hz : 0);
+}
+
 static int socket_path(const struct session *s, char *path, size_t size)
 {
     char dir[4096];
@@ -37,7 +47,8 @@ int session_open_arbiter(struct session *s, char *err, size_t errsz)
                                .heads = s->opt.heads,
                                .ctx = s,
                                .preempt = on_preempt,
-                               .reset = on_reset};
+                               .reset = on_reset,
+                               .values = on_values};
     char path[4096], why[ARBITER_TEXT_MAX] = "";
 
     if (!s->opt.arbiter)

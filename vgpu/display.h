@@ -51,8 +51,11 @@ struct vgpu_flip {
     uint32_t primary; /* flips that PIPE_FLIPCOUNT does not have yet */
     uint64_t live_ns; /* when that change became live */
     uint64_t frames;
-    uint64_t until; /* it is told then at the latest */
-    uint64_t seen;  /* what the guest has last read from the frame counter */
+    uint64_t until; /* it counts as shown then at the latest */
+    bool shown;
+    uint64_t due;  /* it is not told before; 0: no limit */
+    uint64_t grid; /* of flips that are told under a frame limit; 0: not begun */
+    uint64_t seen; /* what the guest has last read from the frame counter */
 };
 
 struct vgpu_pipe {
@@ -108,9 +111,10 @@ struct vgpu_display {
     uint32_t crc_epoch[VGPU_PIPES]; /* counts starts and stops of CRCs: a late result of an old run is dropped */
     struct vgpu_crc crc;
     /* Pace of vblanks, see vgpu_display_handled. 0: none. */
-    uint64_t told_ns;               /* since when the guest has handled the interrupt of a vblank */
-    uint64_t rest_ns;               /* no vblank before */
-    uint64_t flip_wait[VGPU_HEADS]; /* vgpu_flip_wait; no reset changes it */
+    uint64_t told_ns; /* since when the guest has handled the interrupt of a vblank */
+    uint64_t rest_ns; /* no vblank before */
+    /* vgpu_flip_wait, vgpu_flip_pace; no reset changes them */
+    uint64_t flip_wait[VGPU_HEADS], flip_pace[VGPU_HEADS];
 };
 
 /* ---- timing.c (locked, pure functions of registers, clock and time) */

@@ -178,6 +178,9 @@ int vgpu_head_pipe(struct vgpu *v, unsigned head);
  */
 void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns);
 void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip);
+/* A frame limit: the guest is told of a head's flips at most once in ns nanoseconds (at most a second), 0: as they come
+ * (locked). */
+void vgpu_flip_pace(struct vgpu *v, unsigned head, uint64_t ns);
 /* Plugs or unplugs the monitor of a head; mode NULL keeps the old one. Raises hotplug (locked). 0 or -EINVAL. */
 int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
 /* Is a monitor plugged into the head, and its preferred mode (mode may be NULL) (locked). */

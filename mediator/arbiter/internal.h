@@ -25,6 +25,7 @@ struct member {
     pid_t pid;
     uint64_t since; /* it connected, or was admitted */
     bool admitted;
+    bool welcome; /* it knows of its page */
     /* admitted */
     unsigned id; /* the scheduler's */
     enum arbiter_kind kind;

@@ -311,8 +311,11 @@ static int send_welcome(struct member *m, int memfd)
 void member_apply(struct arbiter *a, struct member *m)
 {
     sched_set(a->sched, m->id, &m->profile.par, a->now);
-    atomic_store(&m->page->frame_hz, m->profile.frame_hz);
-    atomic_store(&m->page->quota_mb, m->profile.memory_mb);
+    uint32_t hz = atomic_exchange(&m->page->frame_hz, m->profile.frame_hz);
+    uint32_t mb = atomic_exchange(&m->page->quota_mb, m->profile.memory_mb);
+
+    if (m->welcome && (hz != m->profile.frame_hz || mb != m->profile.memory_mb))
+        member_send(m, ARBITER_LOOK, 1, NULL);
 }
 
 /* 0, or why it is not let in. */
@@ -338,6 +341,7 @@ static const char *let_in(struct arbiter *a, struct member *m)
     member_apply(a, m);
     if (send_welcome(m, memfd))
         m->doomed = "it does not read";
+    m->welcome = true;
     close(memfd);
     gt_info("%s (process %d) is admitted as '%s'", m->name, (int)m->pid, m->profile.name);
     return NULL;

@@ -66,7 +66,7 @@ enum arbiter_packet_type {
     ARBITER_HELLO = 1, /* tenant: who it is. First, once */
     ARBITER_WELCOME,   /* gtmuxd: admitted; with the page's memfd */
     ARBITER_REFUSED,   /* gtmuxd: not admitted, or not any more; text says why. The socket closes */
-    ARBITER_LOOK,      /* tenant: my words changed; gtmuxd: so did yours */
+    ARBITER_LOOK,      /* tenant: my words changed; gtmuxd: so did yours; arg 1: and the frame limit or the quota */
     ARBITER_RESET,     /* gtmuxd: reset the workload of the engine `arg` */
 };
 

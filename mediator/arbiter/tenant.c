@@ -146,6 +146,11 @@ unsigned tenant_frame_hz(const struct tenant *t)
     return tenant_attached(t) ? atomic_load_explicit(&t->page->frame_hz, memory_order_relaxed) : 0;
 }
 
+uint64_t tenant_quota(const struct tenant *t)
+{
+    return tenant_attached(t) ? (uint64_t)atomic_load_explicit(&t->page->quota_mb, memory_order_relaxed) << 20 : 0;
+}
+
 /* Frames keep to a grid, so that one that comes late is not paid for by the next one; who was away starts a new grid.
  */
 uint64_t tenant_frame_due(unsigned hz, uint64_t *state, uint64_t now)
@@ -168,14 +173,13 @@ int tenant_memory(struct tenant *t, int64_t bytes)
     if (!t)
         return 0;
     uint64_t now = atomic_fetch_add(&t->memory, (uint64_t)bytes) + (uint64_t)bytes;
-    bool attached = tenant_attached(t);
-    uint64_t quota = attached ? (uint64_t)atomic_load_explicit(&t->page->quota_mb, memory_order_relaxed) << 20 : 0;
+    uint64_t quota = tenant_quota(t);
 
     if (bytes > 0 && quota && now > quota) {
         atomic_fetch_sub(&t->memory, (uint64_t)bytes);
         return -ENOSPC;
     }
-    if (attached)
+    if (tenant_attached(t))
         atomic_store_explicit(&t->page->memory, now, memory_order_relaxed);
     return 0;
 }
@@ -184,4 +188,18 @@ void tenant_count_flip(struct tenant *t)
 {
     if (t)
         atomic_store_explicit(&t->page->flips, atomic_fetch_add(&t->flips, 1) + 1, memory_order_relaxed);
+}
+
+void tenant_set_flips(struct tenant *t, uint64_t flips)
+{
+    if (!t || atomic_exchange_explicit(&t->flips, flips, memory_order_relaxed) == flips)
+        return;
+    atomic_store_explicit(&t->page->flips, flips, memory_order_relaxed);
+}
+
+void tenant_set_memory(struct tenant *t, uint64_t bytes)
+{
+    if (!t || atomic_exchange_explicit(&t->memory, bytes, memory_order_relaxed) == bytes)
+        return;
+    atomic_store_explicit(&t->page->memory, bytes, memory_order_relaxed);
 }

@@ -191,6 +191,12 @@ static void detach(struct tenant *t)
 
 /* ---- the thread */
 
+static void tell_values(struct tenant *t)
+{
+    if (t->opt.values)
+        t->opt.values(t->opt.ctx);
+}
+
 static void look_at(struct tenant *t, unsigned engine)
 {
     _Atomic uint32_t *word = &t->page->engine[engine].word;
@@ -214,6 +220,8 @@ static bool obey(struct tenant *t, const struct arbiter_packet *p)
     case ARBITER_LOOK:
         for (unsigned i = 0; i < ARBITER_ENGINES; i++)
             look_at(t, i);
+        if (p->arg)
+            tell_values(t);
         return true;
     case ARBITER_RESET:
         gt_warn("gtmuxd resets engine %u", p->arg);
@@ -242,6 +250,7 @@ static void hear(struct tenant *t)
     if (rc) {
         gt_info("gtmuxd is gone%s", atomic_load(&t->stopping) ? "" : "; going on without it");
         detach(t);
+        tell_values(t);
     }
 }
 
@@ -255,6 +264,7 @@ static void register_again(struct tenant *t, int invited)
     rc = invited >= 0 ? enrol(t, invited, err, sizeof(err)) : tenant_connect(t, t->path, err, sizeof(err));
     if (!rc) {
         gt_info("registered with gtmuxd");
+        tell_values(t);
         return;
     }
     if (rc == -EPERM)
@@ -285,6 +295,7 @@ static void *thread_main(void *arg)
     struct tenant *t = arg;
 
     pthread_setname_np(pthread_self(), "arbiter");
+    tell_values(t);
     while (!atomic_load(&t->stopping)) {
         struct pollfd fds[2] = {{.fd = t->wake_fd, .events = POLLIN}, {.fd = t->sock, .events = POLLIN}};
 

@@ -135,11 +135,13 @@ static struct trace_record rnd_memory(uint32_t word[4])
 
 static struct trace_record rnd_record(uint32_t word[4])
 {
-    switch (rnd(18)) {
+    switch (rnd(19)) {
     case 0:
         return (struct trace_record){.type = TRACE_TICK};
     case 16:
         return (struct trace_record){.type = TRACE_WAIT, .arg = {rnd(4), rnd(60000000)}};
+    case 18:
+        return (struct trace_record){.type = TRACE_PACE, .arg = {rnd(4), rnd(60000000)}};
     case 17:
         return (struct trace_record){.type = TRACE_SHOWN, .arg = {rnd(4), rnd(8)}};
     case 1:
