@@ -25,6 +25,7 @@ struct gate_host {
     void (*kick)(void *ctx, unsigned engine);                  /* same */
     void (*display_kick)(void *ctx);                           /* same */
     void (*scanout_changed)(void *ctx, unsigned pipe);         /* same; may be NULL */
+    bool (*gtt_clear)(void *ctx);                              /* same; may be NULL */
     struct backend *backend;                                   /* payload; not owned */
 };
 

@@ -5,6 +5,7 @@
 
 #include "mediator/session_internal.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 static void on_preempt(void *ctx, unsigned engine)
@@ -25,6 +26,37 @@ static void on_values(void *ctx)
 
     for (unsigned head = 0; head < VGPU_HEADS; head++)
         gate_flip_pace(s->gate, head, hz ? UINT64_C(1000000000) / hz : 0);
+    account_limit(s->account, tenant_quota(s->tenant));
+}
+
+static void report_memory(struct session *s)
+{
+    tenant_set_memory(s->tenant, account_bytes(s->account), account_refusals(s->account));
+}
+
+/* A driver does not look for pages that are missing all of a sudden. It knows what to do about an engine that hangs. */
+bool session_may_reach(struct session *s, uint64_t gpa)
+{
+    if (account_reach(s->account, gpa))
+        return true;
+    report_memory(s);
+    if (!atomic_flag_test_and_set(&s->telling)) {
+        GT_GUEST_LOG(&s->over_quota, "GPU work needs more than the quota of %llu MiB of memory: it is stopped",
+                     (unsigned long long)(tenant_quota(s->tenant) >> 20));
+        atomic_flag_clear(&s->telling);
+    }
+    for (unsigned i = 0; i < VGPU_ENGINES; i++)
+        gate_engine_give_up(s->gate, i);
+    return false;
+}
+
+void session_note_work(struct session *s)
+{
+    uint64_t now = gt_clock_ns();
+
+    account_work(s->account, now);
+    report_memory(s);
+    tenant_note_heap(s->tenant, now);
 }
 
 static int socket_path(const struct session *s, char *path, size_t size)

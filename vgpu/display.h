@@ -151,6 +151,16 @@ int vgpu_pipe_head(struct vgpu *v, unsigned pipe);
  * that are done; *kept: bits of the planes of whose flips the guest is to be told later. */
 uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, uint64_t now, bool *changed, uint8_t *kept);
 
+/* ---- vblank.c (locked) */
+/* Would anybody notice a vblank of this pipe, which is on? */
+bool vgpu_vblank_wanted(struct vgpu *v, unsigned pipe);
+/* When its next vblank is to be handled. */
+uint64_t vgpu_vblank_next(struct vgpu *v, unsigned pipe, uint64_t now);
+/* Somebody is about to want vblanks: to be called before that shows in the device's state. */
+void vgpu_vblank_want(struct vgpu *v, unsigned pipe);
+/* The same after a write to the mask of the pipe's interrupts. */
+void vgpu_vblank_unmasked(struct vgpu *v, unsigned pipe, uint32_t old);
+
 /* ---- flip.c (locked) */
 /* Are flips of this pipe kept until they are shown? */
 bool vgpu_flip_waits(struct vgpu *v, unsigned pipe);

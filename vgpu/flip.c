@@ -170,6 +170,8 @@ void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns)
         return;
     int pipe = vgpu_head_pipe(v, head);
 
+    if (ns && pipe >= 0)
+        vgpu_vblank_want(v, (unsigned)pipe);
     v->display.flip_wait[head] = GT_MIN(ns, PATIENCE_MAX_NS);
     if (!ns && pipe >= 0)
         flip_shown(v, (unsigned)pipe);
@@ -182,6 +184,8 @@ void vgpu_flip_pace(struct vgpu *v, unsigned head, uint64_t ns)
         return;
     int pipe = vgpu_head_pipe(v, head);
 
+    if (ns && pipe >= 0)
+        vgpu_vblank_want(v, (unsigned)pipe);
     v->display.flip_pace[head] = GT_MIN(ns, PACE_MAX_NS);
     if (pipe < 0)
         return;

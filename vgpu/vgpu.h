@@ -64,6 +64,8 @@ struct vgpu_ops {
     void (*display_kick)(void *host); /* display timing changed: call vgpu_display_tick soon (locked). May be NULL */
     /* A flip or plane change was latched on a pipe (locked). May be NULL. */
     void (*scanout_changed)(void *host, unsigned pipe);
+    /* Makes the memory cfg.gtt zero by giving it back (locked). False, or NULL: vgpu stores zeroes. */
+    bool (*gtt_clear)(void *host);
     /* Executes one command of class CMD_BLT, CMD_RENDER or CMD_VIDEO (free). dw is a private copy. NULL: all ignored.
      */
     enum vgpu_payload (*payload)(void *host, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw);

@@ -58,6 +58,8 @@ struct arbiter_page {
     _Atomic uint32_t quota_mb; /* of GPU-visible memory, 0: none */
     /* the tenant's */
     _Atomic uint64_t memory, flips;
+    _Atomic uint64_t refusals; /* of memory beyond the quota */
+    _Atomic uint64_t heap;     /* what its process has allocated for it: caches, queues, copies of pictures */
 };
 
 enum arbiter_kind { ARBITER_DM, ARBITER_EXEC, ARBITER_KINDS };

@@ -17,7 +17,7 @@ struct view {
     enum arbiter_kind kind;
     struct arbiter_profile profile;
     uint32_t limit;
-    uint64_t since, packets, floods, memory, flips;
+    uint64_t since, packets, floods, memory, flips, refusals, heap;
     uint64_t progress[VGPU_ENGINES];
     struct sched_usage usage[VGPU_ENGINES];
     struct sched_samples waits;
@@ -43,7 +43,9 @@ static void view_member(const struct arbiter *a, const struct member *m, uint64_
                        .packets = m->packets,
                        .floods = m->floods,
                        .memory = atomic_load(&m->page->memory),
-                       .flips = atomic_load(&m->page->flips)};
+                       .flips = atomic_load(&m->page->flips),
+                       .refusals = atomic_load(&m->page->refusals),
+                       .heap = atomic_load(&m->page->heap)};
     memcpy(v->name, m->name, sizeof(v->name));
     for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         v->progress[i] = atomic_load(&m->page->engine[i].progress);
@@ -138,6 +140,8 @@ static cJSON *tenant_json(const struct snapshot *s, const struct view *v)
         {"fps", v->profile.frame_hz},
         {"memory_quota_bytes", (double)v->profile.memory_mb * 1048576},
         {"memory_bytes", (double)v->memory},
+        {"memory_refusals", (double)v->refusals},
+        {"heap_bytes", (double)v->heap},
         {"flips", (double)v->flips},
         {"wait_p50_us", sched_percentile(&v->waits, 50)},
         {"wait_p99_us", sched_percentile(&v->waits, 99)},
@@ -238,6 +242,9 @@ static const struct metric {
     {"gtmux_tenant_limit_ratio", "gauge", "Part of an engine that the tenant may use.", OF_TENANT},
     {"gtmux_tenant_memory_bytes", "gauge", "GPU-visible memory, as the tenant says.", OF_TENANT},
     {"gtmux_tenant_memory_quota_bytes", "gauge", "Quota of it.", OF_TENANT},
+    {"gtmux_tenant_memory_refusals_total", "counter", "Pages or buffers beyond the quota, as the tenant says.",
+     OF_TENANT},
+    {"gtmux_tenant_heap_bytes", "gauge", "Allocated by its process for caches, queues and pictures.", OF_TENANT},
     {"gtmux_tenant_flips_total", "counter", "Frames shown, as the tenant says.", OF_TENANT},
     {"gtmux_tenant_wait_p99_seconds", "gauge", "99th percentile of the last 1024 waits for an engine.", OF_TENANT},
     {"gtmux_tenant_paused", "gauge", "1: paused.", OF_TENANT},
@@ -258,12 +265,9 @@ static double global_value(const struct snapshot *s, unsigned row)
 
 static double tenant_value(const struct view *v, unsigned row)
 {
-    const double values[] = {v->limit / 100.0,
-                             (double)v->memory,
-                             (double)v->profile.memory_mb * 1048576,
-                             (double)v->flips,
-                             sched_percentile(&v->waits, 99) / 1e6,
-                             v->profile.par.paused};
+    const double values[] = {
+        v->limit / 100.0, (double)v->memory, (double)v->profile.memory_mb * 1048576, (double)v->refusals,
+        (double)v->heap,  (double)v->flips,  sched_percentile(&v->waits, 99) / 1e6,  v->profile.par.paused};
 
     return values[row];
 }

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mediator/arbiter/tenant_internal.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
+
+#define HEAP_NS UINT64_C(1000000000)
 
 static _Atomic uint32_t *word_of(const struct tenant *t, unsigned engine)
 {
@@ -177,6 +180,7 @@ int tenant_memory(struct tenant *t, int64_t bytes)
 
     if (bytes > 0 && quota && now > quota) {
         atomic_fetch_sub(&t->memory, (uint64_t)bytes);
+        atomic_store_explicit(&t->page->refusals, atomic_fetch_add(&t->refusals, 1) + 1, memory_order_relaxed);
         return -ENOSPC;
     }
     if (tenant_attached(t))
@@ -197,9 +201,24 @@ void tenant_set_flips(struct tenant *t, uint64_t flips)
     atomic_store_explicit(&t->page->flips, flips, memory_order_relaxed);
 }
 
-void tenant_set_memory(struct tenant *t, uint64_t bytes)
+void tenant_set_memory(struct tenant *t, uint64_t bytes, uint64_t refusals)
 {
-    if (!t || atomic_exchange_explicit(&t->memory, bytes, memory_order_relaxed) == bytes)
+    if (!t)
         return;
-    atomic_store_explicit(&t->page->memory, bytes, memory_order_relaxed);
+    if (atomic_exchange_explicit(&t->memory, bytes, memory_order_relaxed) != bytes)
+        atomic_store_explicit(&t->page->memory, bytes, memory_order_relaxed);
+    if (atomic_exchange_explicit(&t->refusals, refusals, memory_order_relaxed) != refusals)
+        atomic_store_explicit(&t->page->refusals, refusals, memory_order_relaxed);
+}
+
+void tenant_note_heap(struct tenant *t, uint64_t now)
+{
+    uint64_t at = t ? atomic_load_explicit(&t->heap_at, memory_order_relaxed) : 0;
+
+    if (!t || now < at || !atomic_compare_exchange_strong(&t->heap_at, &at, now + HEAP_NS))
+        return;
+    struct mallinfo2 m = mallinfo2();
+
+    atomic_store_explicit(&t->heap, m.uordblks + m.hblkhd, memory_order_relaxed);
+    atomic_store_explicit(&t->page->heap, m.uordblks + m.hblkhd, memory_order_relaxed);
 }

@@ -123,6 +123,8 @@ static int attach(struct tenant *t, int sock, int memfd)
         atomic_store_explicit(&t->page->engine[i].busy_ns, t->engine[i].ns, memory_order_relaxed);
     atomic_store_explicit(&t->page->memory, atomic_load(&t->memory), memory_order_relaxed);
     atomic_store_explicit(&t->page->flips, atomic_load(&t->flips), memory_order_relaxed);
+    atomic_store_explicit(&t->page->refusals, atomic_load(&t->refusals), memory_order_relaxed);
+    atomic_store_explicit(&t->page->heap, atomic_load(&t->heap), memory_order_relaxed);
     pthread_mutex_lock(&t->lock);
     t->sock = sock;
     pthread_mutex_unlock(&t->lock);
