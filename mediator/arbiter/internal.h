@@ -55,7 +55,7 @@ struct arbiter {
     struct arbiter_options opt;
     int epoll_fd, timer_fd, signal_fd, listen_fd, admin_fd, admin_stop_fd;
     int poke_fd; /* the loop has to decide anew */
-    bool closing;
+    bool closing, upgrading;
     bool own_listen, own_admin; /* made here: to be removed */
     pthread_t admin_thread;
     bool admin_running;
