@@ -24,6 +24,7 @@
 #define LEVELS       4
 #define LEVEL_BITS   9
 #define LEVEL_MASK   ((1u << LEVEL_BITS) - 1)
+#define PDE_SHIFT    21
 #define LEVEL_PTE    0
 #define LEVEL_PDE    1
 #define LEVEL_PDPE   2
@@ -54,6 +55,8 @@ void vgpu_as_flush(struct vgpu_as *as)
 {
     for (unsigned i = 0; i < VGPU_TLB_ENTRIES; i++)
         as->tlb[i].tag = UINT64_MAX;
+    for (unsigned i = 0; i < VGPU_PDE_ENTRIES; i++)
+        as->pde[i].tag = UINT64_MAX;
 }
 
 static int read_entry(struct vgpu *v, uint64_t table, unsigned index, uint64_t *entry)
@@ -61,15 +64,30 @@ static int read_entry(struct vgpu *v, uint64_t table, unsigned index, uint64_t *
     return v->ops->mem_read(v->host, table + 8u * index, entry, sizeof(*entry)) ? -EFAULT : 0;
 }
 
+/* Where a walk begins: at the top, or at a table that was found before. */
+static int walk_start(const struct vgpu_as *as, uint64_t addr, uint64_t *table, bool *writable, bool *ips)
+{
+    const struct vgpu_pde_entry *e = &as->pde[(addr >> PDE_SHIFT) % VGPU_PDE_ENTRIES];
+
+    if (e->tag != addr >> PDE_SHIFT) {
+        *table = as->pml4;
+        *writable = true;
+        *ips = false;
+        return LEVELS - 1;
+    }
+    *table = e->table;
+    *writable = e->writable;
+    *ips = e->ips;
+    return LEVEL_PTE;
+}
+
 /* Walks the tables for the page that holds addr. 0 with its address and rights, or -EFAULT. */
 static int walk_ppgtt(struct vgpu_as *as, uint64_t addr, uint64_t *gpa, bool *writable)
 {
-    uint64_t table = as->pml4;
-    uint64_t entry = PTE_WRITE;
-    bool ips = false;
+    uint64_t table, entry;
+    bool ips;
 
-    *writable = true;
-    for (int level = LEVELS - 1; level >= 0; level--) {
+    for (int level = walk_start(as, addr, &table, writable, &ips); level >= 0; level--) {
         unsigned shift = PAGE_SHIFT + (unsigned)level * LEVEL_BITS;
         unsigned index = (unsigned)(addr >> shift) & LEVEL_MASK;
 
@@ -89,6 +107,9 @@ static int walk_ppgtt(struct vgpu_as *as, uint64_t addr, uint64_t *gpa, bool *wr
             return 0;
         }
         ips = level == LEVEL_PDE && (entry & PDE_IPS_64K);
+        if (level == LEVEL_PDE)
+            as->pde[(addr >> PDE_SHIFT) % VGPU_PDE_ENTRIES] =
+                (struct vgpu_pde_entry){addr >> PDE_SHIFT, table, *writable, ips};
     }
     return -EFAULT;
 }

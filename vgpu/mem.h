@@ -19,11 +19,21 @@ struct vgpu_tlb_entry {
     uint8_t *ptr; /* host address, or NULL: go through mem_read/mem_write */
 };
 
+#define VGPU_PDE_ENTRIES 4u /* direct mapped, power of two */
+
+/* A page table that was found: what walks read again and again. */
+struct vgpu_pde_entry {
+    uint64_t tag;   /* number of its 2 MiB; UINT64_MAX = empty */
+    uint64_t table; /* gpa */
+    bool writable, ips;
+};
+
 struct vgpu_as {
     struct vgpu *v;
     uint64_t pml4; /* guest physical address of the PML4; unused for the GGTT */
     bool ggtt;
     struct vgpu_tlb_entry tlb[VGPU_TLB_ENTRIES];
+    struct vgpu_pde_entry pde[VGPU_PDE_ENTRIES];
 };
 
 void vgpu_as_init_ggtt(struct vgpu_as *as, struct vgpu *v);
