@@ -22,6 +22,8 @@ struct block {
 };
 
 struct account {
+    atomic_bool on;
+    _Atomic uint64_t last_word; /* page of it, + 1 */
     _Atomic(struct block *) block[BLOCKS];
     _Atomic uint64_t pages, limit, refusals; /* limit in pages */
     _Atomic uint64_t period_end;
@@ -76,8 +78,28 @@ static bool refuse(struct account *a)
     return false;
 }
 
+void account_switch(struct account *a, bool on)
+{
+    atomic_store(&a->on, on);
+}
+
+bool account_reach_word(struct account *a, uint64_t gpa)
+{
+    uint64_t page = (gpa >> PAGE_SHIFT) + 1;
+
+    if (!atomic_load_explicit(&a->on, memory_order_relaxed) ||
+        atomic_load_explicit(&a->last_word, memory_order_relaxed) == page)
+        return true;
+    if (!account_reach(a, gpa))
+        return false;
+    atomic_store_explicit(&a->last_word, page, memory_order_relaxed);
+    return true;
+}
+
 bool account_reach(struct account *a, uint64_t gpa)
 {
+    if (!atomic_load_explicit(&a->on, memory_order_relaxed))
+        return true;
     struct block *b = block_of(a, gpa);
     uint32_t page = (uint32_t)(gpa >> PAGE_SHIFT) % (BLOCK_WORDS * 32), bit = GT_BIT(page % 32);
 
@@ -120,6 +142,8 @@ void account_work(struct account *a, uint64_t now)
     if (pthread_mutex_trylock(&a->turn))
         return; /* somebody is at it */
     bool forget = atomic_exchange(&a->forget, false);
+
+    atomic_store(&a->last_word, 0);
 
     for (unsigned i = 0; i < BLOCKS; i++) {
         struct block *b = atomic_load_explicit(&a->block[i], memory_order_acquire);

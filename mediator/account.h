@@ -21,8 +21,12 @@ struct account *account_create(void); /* NULL: out of memory */
 void account_destroy(struct account *a);
 /* Bytes, 0: no limit. What is counted beyond it stays. */
 void account_limit(struct account *a, uint64_t bytes);
+/* Off at first: nothing is counted, and nothing refused. */
+void account_switch(struct account *a, bool on);
 /* GPU work is about to use the page at a guest physical address. False: that would be more than the limit. */
 bool account_reach(struct account *a, uint64_t gpa);
+/* The same for a single word, as page tables are read: again and again from one page. */
+bool account_reach_word(struct account *a, uint64_t gpa);
 /* New work begins: lets go of what was not reached lately, and after a refusal of all, for the guest has lost what it
  * was doing. */
 void account_work(struct account *a, uint64_t now);

@@ -40,8 +40,8 @@ static int host_mem_read(void *ctx, uint64_t gpa, void *dst, size_t n)
 {
     struct session *s = ctx;
 
-    if (!session_may_reach(s, gpa))
-        return -EFAULT;
+    if (!account_reach_word(s->account, gpa))
+        return session_over_quota(s);
     return s->transport->ops->mem_read(s->transport, gpa, dst, n);
 }
 
@@ -49,8 +49,8 @@ static int host_mem_write(void *ctx, uint64_t gpa, const void *src, size_t n)
 {
     struct session *s = ctx;
 
-    if (!session_may_reach(s, gpa))
-        return -EFAULT;
+    if (!account_reach_word(s->account, gpa))
+        return session_over_quota(s);
     return s->transport->ops->mem_write(s->transport, gpa, src, n);
 }
 
@@ -58,8 +58,8 @@ static int host_mem_cas(void *ctx, uint64_t gpa, unsigned size, uint64_t *expect
 {
     struct session *s = ctx;
 
-    if (!session_may_reach(s, gpa))
-        return -EFAULT;
+    if (!account_reach_word(s->account, gpa))
+        return session_over_quota(s);
     return s->transport->ops->mem_cas(s->transport, gpa, size, expected, desired);
 }
 
@@ -68,7 +68,10 @@ static uint8_t *host_mem_page(void *ctx, uint64_t gpa, bool write)
     struct session *s = ctx;
     uint8_t *page = s->transport->ops->mem_page(s->transport, gpa, write);
 
-    return page && session_may_reach(s, gpa) ? page : NULL;
+    if (!page || account_reach(s->account, gpa))
+        return page;
+    session_over_quota(s);
+    return NULL;
 }
 
 static void host_irq(void *ctx)

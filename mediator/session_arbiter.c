@@ -27,6 +27,7 @@ static void on_values(void *ctx)
     for (unsigned head = 0; head < VGPU_HEADS; head++)
         gate_flip_pace(s->gate, head, hz ? UINT64_C(1000000000) / hz : 0);
     account_limit(s->account, tenant_quota(s->tenant));
+    account_switch(s->account, tenant_attached(s->tenant));
 }
 
 static void report_memory(struct session *s)
@@ -35,10 +36,8 @@ static void report_memory(struct session *s)
 }
 
 /* A driver does not look for pages that are missing all of a sudden. It knows what to do about an engine that hangs. */
-bool session_may_reach(struct session *s, uint64_t gpa)
+int session_over_quota(struct session *s)
 {
-    if (account_reach(s->account, gpa))
-        return true;
     report_memory(s);
     if (!atomic_flag_test_and_set(&s->telling)) {
         GT_GUEST_LOG(&s->over_quota, "GPU work needs more than the quota of %llu MiB of memory: it is stopped",
@@ -47,7 +46,7 @@ bool session_may_reach(struct session *s, uint64_t gpa)
     }
     for (unsigned i = 0; i < VGPU_ENGINES; i++)
         gate_engine_give_up(s->gate, i);
-    return false;
+    return -EFAULT;
 }
 
 void session_note_work(struct session *s)

@@ -54,9 +54,8 @@ void session_close_gtt(struct session *s);
 bool session_clear_gtt(void *session); /* vgpu_ops.gtt_clear */
 /* session_arbiter.c: registers with gtmuxd where one runs. 0, or -errno with a message: it refuses this guest. */
 int session_open_arbiter(struct session *s, char *err, size_t errsz);
-/* GPU work is about to use this page. False: that would be more than the guest's quota, so the work is stopped. Any
- * thread, any lock. */
-bool session_may_reach(struct session *s, uint64_t gpa);
+/* The account has refused a page to GPU work: stops the work. Returns -EFAULT. Any thread, any lock. */
+int session_over_quota(struct session *s);
 /* An engine has new work: tells gtmuxd how things stand. Any thread, any lock. */
 void session_note_work(struct session *s);
 /* session_transport.c: opens the transport that the options name, with the device's regions. The guest can speak when

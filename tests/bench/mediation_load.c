@@ -5,7 +5,7 @@
  *   mediation_load SOCKET LOAD SECONDS   through the gtmux-dm that listens there, as a guest does
  *
  * LOAD: request  one request after the other, each of which stores one word
- *       work     batches of blits, 32 MiB of fills each; the result is looked at
+ *       work     batches of blits, 128 MiB of fills each; the result is looked at
  *       trap     register writes and nothing else (not alone)
  * Prints one JSON object.
  */
@@ -18,7 +18,7 @@
 #define RAM_SIZE  (UINT64_C(4) << 20)
 #define FILL_AT   UINT64_C(0x100000) /* 1 MiB, behind the tables of ring_guest.h */
 #define FILL_SIZE UINT64_C(0x100000)
-#define FILLS     32u
+#define FILLS     128u
 #define LOST_NS   UINT64_C(20000000000)
 
 struct bench {
@@ -143,7 +143,8 @@ static void run(struct bench *b, unsigned engine, unsigned rest_us)
     }
     /* A submission before the context has left would be a preemption, which is not what is measured. */
     while (dg_read(&b->g, reg_off(R_EXECLIST_STATUS_LO, engine, 0)) & GT_BIT(18))
-        ;
+        if (rest_us)
+            usleep(rest_us);
 }
 
 static uint64_t do_requests(struct bench *b, uint64_t end)

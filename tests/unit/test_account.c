@@ -18,7 +18,10 @@
 static int setup(void **state)
 {
     *state = account_create();
-    return *state ? 0 : -1;
+    if (!*state)
+        return -1;
+    account_switch(*state, true);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -115,6 +118,30 @@ static void addresses_out_of_range_do_no_harm(void **state)
     assert_int_equal(account_bytes(a), 0);
 }
 
+static void words_count_as_pages(void **state)
+{
+    struct account *a = *state;
+
+    account_limit(a, 2 * PAGE);
+    assert_true(account_reach_word(a, 0x1008));
+    assert_true(account_reach_word(a, 0x1010));
+    assert_true(account_reach_word(a, 0x5000));
+    assert_int_equal(account_bytes(a), 2 * PAGE);
+    assert_false(account_reach_word(a, 0x7000));
+    assert_true(account_reach_word(a, 0x1018));
+}
+
+static void switched_off_it_lets_all_pass(void **state)
+{
+    struct account *a = *state;
+
+    account_limit(a, PAGE);
+    account_switch(a, false);
+    assert_int_equal(reach(a, 0, 100), 100);
+    assert_true(account_reach_word(a, GB));
+    assert_int_equal(account_bytes(a), 0);
+}
+
 static void *reach_many(void *a)
 {
     reach(a, 0, 20000);
@@ -144,6 +171,8 @@ int main(void)
         ACCOUNT_TEST(what_is_not_reached_is_let_go),
         ACCOUNT_TEST(a_limit_may_change),
         ACCOUNT_TEST(addresses_out_of_range_do_no_harm),
+        ACCOUNT_TEST(words_count_as_pages),
+        ACCOUNT_TEST(switched_off_it_lets_all_pass),
         ACCOUNT_TEST(threads_count_together),
     };
 
