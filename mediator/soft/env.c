@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mediator/soft/ccs.h"
+#include "mediator/soft/hiz.h"
 #include "mediator/soft/units.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
@@ -138,8 +139,12 @@ const struct soft_surface *units_message_texture(struct soft_env *e, unsigned in
 {
     struct units_surface *c = message_surface(e, index, ex_desc);
 
-    if (!c->settled_texture)
-        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, c->s.type == SOFT_SURF_3D ? c->s.depth_px : c->s.layers);
+    if (!c->settled_texture) {
+        uint32_t slices = c->s.type == SOFT_SURF_3D ? c->s.depth_px : c->s.layers;
+
+        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, slices);
+        soft_hiz_settle(e->mem, &c->s, 0, c->s.levels, slices);
+    }
     c->settled_texture = true;
     return &c->s;
 }

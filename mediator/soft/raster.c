@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mediator/soft/hiz.h"
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
 
@@ -93,6 +94,8 @@ bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords)
     for (unsigned i = 0; i < workers; i++)
         soft_mem_begin(&r->e->worker[i].mem, &r->e->space);
     r->active = raster_state_derive(r->e, &r->state, vue_dwords) && vue_dwords >= VUE_CLIP;
+    if (r->active && (r->state.ds.test || r->state.ds.write))
+        raster_settle_depth(r, &r->state.ds.depth);
     for (unsigned i = 0; i < workers && r->active; i++)
         pixel_worker_begin(r->worker[i]->pixel);
     return r->active;

@@ -269,6 +269,10 @@ void raster_state_samples(const struct soft_engine *e, struct raster_state *st, 
 /* The depth and stencil buffers as surfaces. */
 void raster_state_buffers(const struct soft_state *s, struct raster_depth_state *ds, unsigned samples);
 
+/* ---- raster_hz.c */
+/* Before the level of a depth buffer that is drawn to is used (hiz.h). */
+void raster_settle_depth(struct soft_raster *r, const struct soft_surface *s);
+
 /* ---- clip.c */
 
 /* A vertex on its way: in clip space first, then on the screen. b: weights of the primitive's second and third vertex.

@@ -282,6 +282,83 @@ static void hz_op_clears_depth_and_stencil(void **state)
     assert_int_equal(stencil[64], 0x5a);
 }
 
+/* 32 x 32 floats with a HiZ buffer; fresh: as new memory has it. */
+static void give_hiz(bool fresh)
+{
+    memset(fixture_ram + (ENGINE_STENCIL - FIXTURE_BASE), fresh ? 0 : 1, SOFT_PAGE);
+    GIVE(&p, 3DSTATE_DEPTH_BUFFER, 8, F(3DSTATE_DEPTH_BUFFER, SurfaceType), SOFT_SURF_2D,
+         F(3DSTATE_DEPTH_BUFFER, SurfaceFormat), DEPTH_D32F, F(3DSTATE_DEPTH_BUFFER, DepthWriteEnable), 1,
+         F(3DSTATE_DEPTH_BUFFER, SurfacePitch), 127, F(3DSTATE_DEPTH_BUFFER, Width), 31,
+         F(3DSTATE_DEPTH_BUFFER, Height), 31, F(3DSTATE_DEPTH_BUFFER, SurfaceBaseAddress), ENGINE_DEPTH,
+         F(3DSTATE_DEPTH_BUFFER, HierarchicalDepthBufferEnable), 1);
+    GIVE(&p, 3DSTATE_HIER_DEPTH_BUFFER, 5, F(3DSTATE_HIER_DEPTH_BUFFER, SurfaceBaseAddress), ENGINE_STENCIL);
+    GIVE(&p, 3DSTATE_CLEAR_PARAMS, 3, F(3DSTATE_CLEAR_PARAMS, DepthClearValue), FLOAT_BITS(0.75f),
+         F(3DSTATE_CLEAR_PARAMS, DepthClearValueValid), 1);
+}
+
+static void hz_op(uint32_t operation, uint32_t y1)
+{
+    uint32_t dw[5] = {cmd_table[C_3DSTATE_WM_HZ_OP].op | 3};
+
+    fixture_put(dw, operation, 1);
+    FIXTURE_PUT(dw, 3DSTATE_WM_HZ_OP, ClearRectangleXMax, 32);
+    FIXTURE_PUT(dw, 3DSTATE_WM_HZ_OP, ClearRectangleYMax, y1);
+    FIXTURE_PUT(dw, 3DSTATE_WM_HZ_OP, SampleMask, 0xffff);
+    engine_next(&p);
+    soft_raster_hz_op(p.e.raster, dw);
+}
+
+/* First column of the Y tile. */
+static void assert_depth(float first_half, float second_half)
+{
+    const uint8_t *depth = fixture_ram + (ENGINE_DEPTH - FIXTURE_BASE);
+
+    for (unsigned y = 0; y < 32; y++)
+        assert_int_equal(*(const uint32_t *)(depth + 16 * y), FLOAT_BITS(y < 16 ? first_half : second_half));
+}
+
+static void fresh_hiz_is_a_cleared_buffer(void **state)
+{
+    static const struct {
+        uint32_t operation, y1;
+        bool fresh;
+        float first_half, second_half;
+    } row[] = {
+        {F_3DSTATE_WM_HZ_OP__DepthBufferResolveEnable, 32, true, 0.75f, 0.75f},
+        {F_3DSTATE_WM_HZ_OP__DepthBufferResolveEnable, 32, false, 0, 0},
+        {F_3DSTATE_WM_HZ_OP__HierarchicalDepthBufferResolveEnable, 32, true, 0, 0},
+        {F_3DSTATE_WM_HZ_OP__DepthBufferClearEnable, 16, true, 0.75f, 0.75f},
+        {F_3DSTATE_WM_HZ_OP__DepthBufferClearEnable, 16, false, 0.75f, 0},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        memset(fixture_ram + (ENGINE_DEPTH - FIXTURE_BASE), 0, SOFT_PAGE);
+        give_hiz(row[i].fresh);
+        hz_op(row[i].operation, row[i].y1);
+        assert_depth(row[i].first_half, row[i].second_half);
+        /* Whatever it was, depth memory counts from now on: also with another value. */
+        GIVE(&p, 3DSTATE_CLEAR_PARAMS, 3, F(3DSTATE_CLEAR_PARAMS, DepthClearValueValid), 1);
+        hz_op(F_3DSTATE_WM_HZ_OP__DepthBufferResolveEnable, 32);
+        assert_depth(row[i].first_half, row[i].second_half);
+    }
+}
+
+/* A draw that tests depth sees the clear value: what lies behind it is hidden. */
+static void draws_see_the_value_of_a_fresh_hiz(void **state)
+{
+    (void)state;
+    give_hiz(true);
+    GIVE(&p, 3DSTATE_WM_DEPTH_STENCIL, 4, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestEnable), 1,
+         F(3DSTATE_WM_DEPTH_STENCIL, DepthBufferWriteEnable), 1, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestFunction),
+         COMPARE_LESS);
+    engine_rect(&p, 0, 0, 30, 16, 0.875f);
+    assert_int_equal(pixel(5, 5), 0);
+    engine_rect(&p, 0, 0, 32, 16, 0.5f);
+    assert_int_not_equal(pixel(5, 5), 0);
+    assert_depth(0.5f, 0.75f);
+}
+
 static void resolves_and_missing_shaders_draw_nothing(void **state)
 {
     (void)state;
@@ -512,6 +589,8 @@ int main(void)
         cmocka_unit_test_teardown(order_is_kept_for_any_number_of_workers, stop),
         CASE(samples_are_shaded_once),
         CASE(hz_op_clears_depth_and_stencil),
+        CASE(fresh_hiz_is_a_cleared_buffer),
+        CASE(draws_see_the_value_of_a_fresh_hiz),
         CASE(resolves_and_missing_shaders_draw_nothing),
         CASE(threads_of_eight_channels_are_whole),
         CASE(clears_run_once),
