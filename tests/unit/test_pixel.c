@@ -178,6 +178,27 @@ static void depth_hides_what_is_behind(void **state)
     assert_int_equal(pixel(10, 10) & 0xff, 13); /* 0.5 / 10: of the first */
 }
 
+/* 300 triangles that overlap. False: interrupted. */
+static bool add_triangles(void)
+{
+    srand(9);
+    for (unsigned i = 0; i < 300; i++) {
+        struct engine_vertex v[3];
+        struct soft_prim prim = {.kind = SOFT_TRIANGLE, .edges = 7};
+
+        for (unsigned k = 0; k < 3; k++) {
+            v[k] = (struct engine_vertex){
+                .position = {(float)(rand() % 1500 - 100) / 10, (float)(rand() % 1500 - 100) / 10, 0, 1},
+                .attribute = {(float)(rand() % 100) / 99, (float)(rand() % 100) / 99, 0, 1},
+            };
+            prim.v[k] = (const uint32_t *)&v[k];
+        }
+        if (!soft_raster_add(p.e.raster, &prim))
+            return false;
+    }
+    return true;
+}
+
 /* Primitives of one batch overlap: the last one is on top, whoever draws. */
 static void order_is_kept_for_any_number_of_workers(void **state)
 {
@@ -189,20 +210,7 @@ static void order_is_kept_for_any_number_of_workers(void **state)
         start_with(workers);
         engine_next(&p);
         assert_true(soft_raster_begin(p.e.raster, sizeof(struct engine_vertex) / 4));
-        srand(9);
-        for (unsigned i = 0; i < 300; i++) {
-            struct engine_vertex v[3];
-            struct soft_prim prim = {.kind = SOFT_TRIANGLE, .edges = 7};
-
-            for (unsigned k = 0; k < 3; k++) {
-                v[k] = (struct engine_vertex){
-                    .position = {(float)(rand() % 1500 - 100) / 10, (float)(rand() % 1500 - 100) / 10, 0, 1},
-                    .attribute = {(float)(rand() % 100) / 99, (float)(rand() % 100) / 99, 0, 1},
-                };
-                prim.v[k] = (const uint32_t *)&v[k];
-            }
-            assert_true(soft_raster_add(p.e.raster, &prim));
-        }
+        assert_true(add_triangles());
         soft_raster_flush(p.e.raster);
         if (workers == 1)
             memcpy(ram, fixture_ram, sizeof(ram));
@@ -211,6 +219,63 @@ static void order_is_kept_for_any_number_of_workers(void **state)
         first[0] = pixel(64, 64);
         assert_int_not_equal(first[0], 0);
         if (workers == 1) {
+            engine_stop(&p);
+            fixture_stop(state);
+        }
+    }
+}
+
+/* Added up, so that what is drawn twice shows. */
+static void set_sum(void)
+{
+    uint32_t *entry = (uint32_t *)engine_heap(ENGINE_BLEND) + 1;
+
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, ColorBufferBlendEnable, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceBlendFactor, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationBlendFactor, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceAlphaBlendFactor, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationAlphaBlendFactor, 1);
+}
+
+static unsigned draw_sum(unsigned stop_after)
+{
+    uint32_t tiles = 0;
+    unsigned calls = 0;
+
+    do {
+        engine_next(&p);
+        fixture_exec.stops = 0;
+        fixture_exec.stop_after = stop_after;
+        assert_true(soft_raster_begin(p.e.raster, sizeof(struct engine_vertex) / 4));
+        soft_raster_batch(p.e.raster, tiles);
+        if (add_triangles())
+            soft_raster_flush(p.e.raster);
+        calls++;
+        assert_true(calls < 100);
+    } while (soft_raster_interrupted(p.e.raster, &tiles));
+    return calls;
+}
+
+/* The engine is wanted after each tile: each is drawn once. */
+static void an_interrupted_batch_draws_each_tile_once(void **state)
+{
+    static uint8_t ram[32 * SOFT_PAGE];
+    uint64_t invocations = 0;
+
+    for (unsigned workers = 1; workers <= 4; workers++) {
+        start_with(workers);
+        set_sum();
+        assert_int_equal(draw_sum(0), 1);
+        memcpy(ram, fixture_ram, sizeof(ram));
+        invocations = p.e.count.ps_invocations;
+        engine_stop(&p);
+        fixture_stop(state);
+        start_with(workers);
+        set_sum();
+        assert_in_range(draw_sum(1), workers == 1 ? 9 : 2, 9); /* 3 x 3 tiles */
+        assert_memory_equal(ram, fixture_ram, sizeof(ram));
+        assert_int_equal(p.e.count.ps_invocations, invocations);
+        if (workers < 4) {
             engine_stop(&p);
             fixture_stop(state);
         }
@@ -587,6 +652,7 @@ int main(void)
         CASE(the_scissor_and_the_drawing_rectangle_cut),
         CASE(depth_hides_what_is_behind),
         cmocka_unit_test_teardown(order_is_kept_for_any_number_of_workers, stop),
+        cmocka_unit_test_teardown(an_interrupted_batch_draws_each_tile_once, stop),
         CASE(samples_are_shaded_once),
         CASE(hz_op_clears_depth_and_stencil),
         CASE(fresh_hiz_is_a_cleared_buffer),
