@@ -125,7 +125,7 @@ const struct soft_surface *soft_env_target(struct soft_env *e, unsigned index)
     unsigned level = soft_surface_drawn_level(&c->s);
 
     if (!c->settled_target)
-        soft_ccs_settle(e->mem, &c->s, level, level + 1, c->s.view_layers);
+        soft_ccs_settle(e->mem, &c->s, level, level + 1, c->s.view_layers, SOFT_DRAWN);
     c->settled_target = true;
     return &c->s;
 }
@@ -142,7 +142,7 @@ const struct soft_surface *units_message_texture(struct soft_env *e, unsigned in
     if (!c->settled_texture) {
         uint32_t slices = c->s.type == SOFT_SURF_3D ? c->s.depth_px : c->s.layers;
 
-        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, slices);
+        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, slices, SOFT_SAMPLED);
         soft_hiz_settle(e->mem, &c->s, 0, c->s.levels, slices);
     }
     c->settled_texture = true;

@@ -78,7 +78,7 @@ static void make_run(const struct soft_surface *s, uint8_t run[RUN_BYTES])
 {
     uint8_t element[16];
 
-    soft_mcs_pack_clear(s, element);
+    soft_mcs_pack_clear(s, SOFT_SAMPLED, element);
     for (unsigned i = 0; i + s->element_bytes <= RUN_BYTES; i += s->element_bytes)
         memcpy(run + i, element, s->element_bytes);
 }
