@@ -28,7 +28,7 @@ struct snapshot {
     enum sched_policy policy;
     struct counters count;
     uint32_t memory_mb;
-    struct sched_samples overruns[VGPU_ENGINES];
+    struct sched_samples overruns[VGPU_ENGINES], lateness[VGPU_ENGINES];
     unsigned n;
     struct view view[];
 };
@@ -74,8 +74,10 @@ static struct snapshot *take_snapshot(struct arbiter *a)
     s->memory_mb = a->cfg.memory_mb;
     s->count = a->count;
     s->n = 0;
-    for (unsigned i = 0; i < VGPU_ENGINES; i++)
+    for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         s->overruns[i] = *sched_overruns(a->sched, i);
+        s->lateness[i] = *sched_lateness(a->sched, i);
+    }
     for (unsigned i = 0; i < SCHED_TENANTS_MAX; i++)
         if (a->by_id[i])
             view_member(a, a->by_id[i], s->now, &s->view[s->n++]);
@@ -184,7 +186,9 @@ cJSON *report_stats(struct arbiter *a)
     for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         const struct figure late[] = {{"slices_ended", (double)s->overruns[i].n},
                                       {"overrun_p50_us", sched_percentile(&s->overruns[i], 50)},
-                                      {"overrun_p99_us", sched_percentile(&s->overruns[i], 99)}};
+                                      {"overrun_p99_us", sched_percentile(&s->overruns[i], 99)},
+                                      {"overrun_p50_percent", sched_percentile(&s->lateness[i], 50) / 10.0},
+                                      {"overrun_p99_percent", sched_percentile(&s->lateness[i], 99) / 10.0}};
 
         if (s->overruns[i].n)
             add_figures(cJSON_AddObjectToObject(engines, engine_table[i].name), late, GT_ARRAY_SIZE(late));
@@ -228,7 +232,7 @@ cJSON *report_profiles(struct arbiter *a)
 
 /* ---- Prometheus */
 
-enum metric_of { OF_GTMUXD, OF_TENANT, OF_ENGINE };
+enum metric_of { OF_GTMUXD, OF_SLICES, OF_TENANT, OF_ENGINE };
 
 static const struct metric {
     const char *name, *type, *help;
@@ -239,6 +243,8 @@ static const struct metric {
     {"gtmux_refused_total", "counter", "Tenants that were refused.", OF_GTMUXD},
     {"gtmux_ended_total", "counter", "Tenancies that gtmuxd ended.", OF_GTMUXD},
     {"gtmux_bad_packets_total", "counter", "Malformed packets.", OF_GTMUXD},
+    {"gtmux_slices_ended_total", "counter", "Slices of the engine at whose end it was to be given back.", OF_SLICES},
+    {"gtmux_slice_overrun_p99_ratio", "gauge", "99th percentile of how late it was, as part of the slice.", OF_SLICES},
     {"gtmux_tenant_limit_ratio", "gauge", "Part of an engine that the tenant may use.", OF_TENANT},
     {"gtmux_tenant_memory_bytes", "gauge", "GPU-visible memory, as the tenant says.", OF_TENANT},
     {"gtmux_tenant_memory_quota_bytes", "gauge", "Quota of it.", OF_TENANT},
@@ -263,6 +269,11 @@ static double global_value(const struct snapshot *s, unsigned row)
     return values[row];
 }
 
+static double slices_value(const struct snapshot *s, unsigned engine, unsigned row)
+{
+    return row ? sched_percentile(&s->lateness[engine], 99) / 1000.0 : (double)s->overruns[engine].n;
+}
+
 static double tenant_value(const struct view *v, unsigned row)
 {
     const double values[] = {
@@ -285,7 +296,9 @@ static void print_metric(FILE *f, const struct snapshot *s, const struct metric 
     fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name, m->type);
     if (m->of == OF_GTMUXD)
         fprintf(f, "%s %.15g\n", m->name, global_value(s, row));
-    for (unsigned i = 0; m->of != OF_GTMUXD && i < s->n; i++) {
+    for (unsigned e = 0; m->of == OF_SLICES && e < VGPU_ENGINES; e++)
+        fprintf(f, "%s{engine=\"%s\"} %.15g\n", m->name, engine_table[e].name, slices_value(s, e, row));
+    for (unsigned i = 0; m->of >= OF_TENANT && i < s->n; i++) {
         const struct view *v = &s->view[i];
 
         if (m->of == OF_TENANT)
