@@ -255,6 +255,10 @@ static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
     bool plugged = connected ? cJSON_IsTrue(connected) : gate_head_get(session_gate(s), (unsigned)head, NULL) || text;
     if (text && (!cJSON_IsString(text) || !mode_parse(text->valuestring, &mode)))
         return answer_error("bad mode: give WIDTHxHEIGHT@HZ, up to 4096x2304 and 240 Hz");
+    if (!text)
+        gate_head_get(session_gate(s), (unsigned)head, &mode);
+    if (plugged && !session_may_plug(s, (unsigned)head, &mode))
+        return answer_error("the guest's profile does not allow this monitor; 'gtmux profiles' shows what it does");
     if (gate_head_set(session_gate(s), (unsigned)head, plugged, text ? &mode : NULL))
         return answer_error("the mode needs a pixel clock above 300 MHz, which HDMI on this GPU cannot carry");
     return answer_ok();

@@ -232,6 +232,12 @@ static void ready(void)
     sd_notify(0, "READY=1");
 }
 
+/* systemd starts a gtmuxd anew that hangs: without one, tenants go on by themselves. */
+static void alive(void)
+{
+    sd_notify(0, "WATCHDOG=1");
+}
+
 static int check_config(const char *path)
 {
     struct arbiter_config c;
@@ -295,5 +301,10 @@ int main(int argc, char **argv)
     block_signals();
     limit_self();
     take_sockets(&a.arbiter);
+    uint64_t us = 0;
+
+    if (sd_watchdog_enabled(0, &us) > 0)
+        a.arbiter.alive_ns = us * 1000 / 3;
+    a.arbiter.alive = alive;
     return serve(&a.arbiter);
 }

@@ -105,3 +105,12 @@ int session_open_arbiter(struct session *s, char *err, size_t errsz)
         gt_warn("gtmuxd cannot be reached, going on without it: %s", strerror(-rc));
     return 0;
 }
+
+bool session_may_plug(struct session *s, unsigned head, const struct vgpu_mode *mode)
+{
+    unsigned heads = 1;
+
+    for (unsigned i = 0; i < VGPU_HEADS; i++)
+        heads += i != head && gate_head_get(s->gate, i, NULL);
+    return tenant_may_show(s->tenant, heads, mode->width, mode->height);
+}

@@ -123,6 +123,17 @@ static uint64_t metrics_due(struct arbiter *a)
     return a->metrics_at;
 }
 
+static uint64_t alive_due(struct arbiter *a)
+{
+    if (!a->opt.alive_ns)
+        return UINT64_MAX;
+    if (a->now >= a->alive_at) {
+        a->opt.alive();
+        a->alive_at = a->now + a->opt.alive_ns;
+    }
+    return a->alive_at;
+}
+
 static void set_timer(struct arbiter *a, uint64_t at)
 {
     struct itimerspec t = {{0}, {0}};
@@ -159,6 +170,7 @@ static void tend(struct arbiter *a)
     next = sooner(next, invitations_tend(a));
     next = sooner(next, state_tend(a));
     next = sooner(next, metrics_due(a));
+    next = sooner(next, alive_due(a));
     set_timer(a, next);
 }
 
@@ -314,6 +326,7 @@ int arbiter_open(struct arbiter **out, const struct arbiter_options *o, char *er
     a->own_listen = o->own_sockets && a->listen_fd >= 0;
     a->own_admin = o->own_sockets && a->admin_fd >= 0;
     a->start = a->now = gt_clock_ns();
+    a->alive_at = a->start + o->alive_ns;
     a->complaints.burst = 20;
     a->complaints.refill_ns = 1000000000;
     for (unsigned i = 0; i < ARBITER_ENGINES; i++)

@@ -13,11 +13,13 @@
 #include "mediator/arbiter/config.h"
 
 struct arbiter_options {
-    const char *run_dir;       /* absolute or relative, must be there */
-    const char *config;        /* file; NULL: built-in settings */
-    const char *metrics_file;  /* Prometheus text, written anew every 15 s; NULL: none */
-    int listen_fd, admin_fd;   /* bound sockets from systemd, or -1: to be made */
-    bool own_sockets;          /* those two are to be removed at the end: they came from arbiter_hand_over */
+    const char *run_dir;      /* absolute or relative, must be there */
+    const char *config;       /* file; NULL: built-in settings */
+    const char *metrics_file; /* Prometheus text, written anew every 15 s; NULL: none */
+    int listen_fd, admin_fd;  /* bound sockets from systemd, or -1: to be made */
+    bool own_sockets;         /* those two are to be removed at the end: they came from arbiter_hand_over */
+    uint64_t alive_ns;        /* alive is called so often while it works as it should; 0: never */
+    void (*alive)(void);
     bool (*may_upgrade)(void); /* SIGUSR2: is there a program to go on with? NULL: no */
     bool stop_tenants;         /* a tenancy that is ended ends the process */
 };

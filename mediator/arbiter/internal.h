@@ -60,7 +60,7 @@ struct arbiter {
     pthread_t admin_thread;
     bool admin_running;
     uint64_t listen_again; /* 0: listening */
-    uint64_t metrics_at;
+    uint64_t metrics_at, alive_at;
     struct gt_ratelimit complaints;
 
     pthread_mutex_t lock;
@@ -85,6 +85,9 @@ void member_event(struct arbiter *a, struct member *m, uint32_t events);
 uint64_t members_tend(struct arbiter *a);
 void member_drop(struct arbiter *a, struct member *m);
 struct member *member_find(const struct arbiter *a, const char *name);
+/* Would there be room for a tenant with these values, beside all but `m` (NULL: all)? False with a reason. */
+bool member_fits(const struct arbiter *a, const struct member *m, const struct arbiter_profile *f, char *why,
+                 size_t size);
 /* Makes the values of its profile those that hold. */
 void member_apply(struct arbiter *a, struct member *m);
 void member_send(struct member *m, uint32_t type, uint32_t arg, const char *text);

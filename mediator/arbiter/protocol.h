@@ -54,8 +54,10 @@ struct arbiter_engine_page {
 struct arbiter_page {
     struct arbiter_engine_page engine[ARBITER_ENGINES];
     /* gtmuxd's */
-    _Atomic uint32_t frame_hz; /* frames a second of each head, 0: no limit */
-    _Atomic uint32_t quota_mb; /* of GPU-visible memory, 0: none */
+    _Atomic uint32_t frame_hz;             /* frames a second of each head, 0: no limit */
+    _Atomic uint32_t quota_mb;             /* of GPU-visible memory, 0: none */
+    _Atomic uint32_t heads, width, height; /* that the profile allows; width 0: not said */
+    uint32_t pad;
     /* the tenant's */
     _Atomic uint64_t memory, flips;
     _Atomic uint64_t refusals; /* of memory beyond the quota */

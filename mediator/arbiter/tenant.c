@@ -154,6 +154,13 @@ uint64_t tenant_quota(const struct tenant *t)
     return tenant_attached(t) ? (uint64_t)atomic_load_explicit(&t->page->quota_mb, memory_order_relaxed) << 20 : 0;
 }
 
+bool tenant_may_show(const struct tenant *t, unsigned heads, unsigned width, unsigned height)
+{
+    return !tenant_attached(t) || !atomic_load(&t->page->width) ||
+           (heads <= atomic_load(&t->page->heads) && width <= atomic_load(&t->page->width) &&
+            height <= atomic_load(&t->page->height));
+}
+
 /* Frames keep to a grid, so that one that comes late is not paid for by the next one; who was away starts a new grid.
  */
 uint64_t tenant_frame_due(unsigned hz, uint64_t *state, uint64_t now)

@@ -61,6 +61,8 @@ void tenant_release(struct tenant *t, unsigned engine, bool more, uint64_t progr
 bool tenant_attached(const struct tenant *t);
 /* Frames a second that a head may show, 0: no limit. */
 unsigned tenant_frame_hz(const struct tenant *t);
+/* May it have so many heads, the largest of this size? Always true without gtmuxd. */
+bool tenant_may_show(const struct tenant *t, unsigned heads, unsigned width, unsigned height);
 /* GPU-visible memory that it may use, in bytes; 0: no limit. */
 uint64_t tenant_quota(const struct tenant *t);
 /* Takes note of a frame, and says when it may be shown, by the frame limit: now or later. `state` is the head's, 0 at

@@ -145,13 +145,30 @@ def activation(r, work):
     high = {k: os.dup2(v, 200 + k) for k, v in fds.items()}
     p = subprocess.Popen(['bash', '-c', 'exec 3<&203 4<&204 203<&- 204<&-; export LISTEN_PID=$$ LISTEN_FDS=2; exec "$0" "$@"',
                           os.path.join(BIN, 'gtmuxd'), '--run-dir=' + path, '--quiet'], pass_fds=list(high.values()),
-                         env=dict(os.environ, NOTIFY_SOCKET=os.path.join(path, 'notify')))
+                         env=dict(os.environ, NOTIFY_SOCKET=os.path.join(path, 'notify'), WATCHDOG_USEC='300000'))
     try:
         word = notify.recv(100)
         early.settimeout(5)
         kind = struct.unpack_from('=I', early.recv(4096))[0]
         r.check(b'READY=1' in word and kind == WELCOME, 'survival: sockets of systemd, a tenant that came before gtmuxd',
                 'admitted')
+        words = [notify.recv(100) for _ in range(3)]
+        p.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)
+        notify.setblocking(False)
+        try:
+            while notify.recv(100):
+                pass
+        except BlockingIOError:
+            pass
+        time.sleep(0.4)
+        try:
+            quiet = not notify.recv(100)
+        except BlockingIOError:
+            quiet = True
+        p.send_signal(signal.SIGCONT)
+        r.check(words == [b'WATCHDOG=1'] * 3 and quiet, 'survival: the watchdog hears of a gtmuxd that works, and only of one',
+                '%d words, none while it is stopped' % len(words))
     finally:
         p.terminate()
         code = p.wait(10)
@@ -224,3 +241,11 @@ def admission(r, work):
         r.check(p.returncode == 2 and 'allows 1 heads' in p.stderr, 'admission: a dm with too many monitors does not start',
                 p.stderr.strip()[-150:])
         ends(first + [third])
+        dm = Vgpu(d, 'dm', subprocess.DEVNULL, '--profile=standard', '--mode=1024x768')
+        try:
+            d.wait_for_tenants(1)
+            codes = [d.gtmux('head', 'dm', *a).returncode for a in (('0', 'mode=1920x1200'), ('0', 'mode=2048x1152'), ('1', 'on'),
+                                                                    ('0', 'off'), ('1', 'on'))]
+            r.check(codes == [0, 1, 1, 0, 0], 'admission: gtmux head keeps to the profile', 'exit codes %s' % codes)
+        finally:
+            dm.end()
