@@ -17,7 +17,7 @@
 #define MAX_HEADS 3
 #define SECONDS   2.0
 #define WINDOWS   6
-#define LOOK      4.0
+#define LOOK      30
 #define MISSED    0.05 /* flips that an emulated processor may be late for */
 
 struct run {
@@ -116,6 +116,15 @@ static bool flips_on_time(const struct run *r)
     return flip_rate(r) > want * (1 - MISSED) && flip_rate(r) < want * 1.01;
 }
 
+static void flip_on(int fd, struct run *runs, unsigned n)
+{
+    struct gt_head heads[MAX_HEADS];
+
+    printf("LOOK\n");
+    for (unsigned window = 0; window < LOOK && gt_heads(heads, MAX_HEADS) == n; window++)
+        flip_all(fd, runs, n, 1);
+}
+
 static void judge(const struct run *r, unsigned n)
 {
     double want = mode_rate(&r->head.mode), frames = r->last_sequence - r->first_sequence;
@@ -166,9 +175,7 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < n; i++)
         judge(&runs[i], i);
-    if (look) {
-        printf("LOOK\n");
-        flip_all(fd, runs, n, LOOK);
-    }
+    if (look)
+        flip_on(fd, runs, n);
     return gt_done();
 }
