@@ -406,7 +406,7 @@ static void malformed_traces_are_errors(void **state)
         {"head, large", {.type = TRACE_HEAD, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, head", {.type = TRACE_WAIT, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, number", {.type = TRACE_SHOWN, .arg = {0, UINT64_C(1) << 32}}},
-        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}}},
+        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}, .data = (const uint8_t *)"E", .len = 1}},
         {"head, flags", {.type = TRACE_HEAD, .arg = {0, 4}}},
         {"mode", {.type = TRACE_HEAD, .arg = {0, 3, 65536}}},
         {"contents across pages", {.type = TRACE_MEM, .arg = {0, 0xfff}, .data = (const uint8_t *)"xy", .len = 2}},
