@@ -11,7 +11,13 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
-#define FIXED(v) ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+#define FIXED(v)   ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+#define REFRESH_NS UINT64_C(33000000)    /* between looks for changes in a picture that is a copy */
+
+static struct kms *kms_of(struct sink *s)
+{
+    return (struct kms *)s; /* its first member */
+}
 
 /* ---- pictures */
 
@@ -85,7 +91,7 @@ static int submit(struct kms *k, bool cursor)
 
 static void tell_shown(struct kms *k, uint32_t serial)
 {
-    k->shown(k->ctx, serial);
+    k->events.shown(k->ctx, serial);
 }
 
 /* A cursor that was imported may do as a copy of the size that the device wants; else there is none. */
@@ -160,13 +166,13 @@ static void on_flip_event(int fd, unsigned sequence, unsigned seconds, unsigned 
     }
 }
 
-int kms_dispatch(struct kms *k)
+static int handle_events(struct kms *k)
 {
     drmEventContext events = {.version = 3, .page_flip_handler2 = on_flip_event};
 
     if (drmHandleEvent(k->fd, &events))
         return errno == EAGAIN ? 0 : -EIO;
-    (void)commit(k); /* what came in the meantime; kms_refresh tries again if it must */
+    (void)commit(k); /* what came in the meantime; refresh tries again if it must */
     return 0;
 }
 
@@ -179,7 +185,7 @@ static void settle(struct kms *k)
         struct pollfd p = {.fd = k->fd, .events = POLLIN};
 
         if (poll(&p, 1, 100) > 0)
-            kms_dispatch(k);
+            handle_events(k);
     }
 }
 
@@ -248,24 +254,32 @@ static int prepare_picture(struct kms *k, const struct viewer_flip *f)
     return 0;
 }
 
-static int cannot_show(struct kms *k, const struct viewer_flip *f, int error, char *err, size_t errsz)
+static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
 {
-    snprintf(err, errsz,
+    char text[sizeof(k->told)];
+
+    snprintf(text, sizeof(text),
              "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
              f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
+    if (strcmp(text, k->told) != 0)
+        gt_warn("kms: %s", text);
+    memcpy(k->told, text, sizeof(text));
     k->picture_dirty = k->modeset = false;
     k->lit = false; /* the next picture sets a mode again */
     tell_shown(k, f->serial);
-    return error;
 }
 
-int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz)
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct kms *k = kms_of(s);
+
+    k->frame = f->frame;
+    k->refresh_at = now + REFRESH_NS;
     k->serial = f->serial;
     if (!f->frame) {
         go_dark(k);
         tell_shown(k, f->serial);
-        return 0;
+        return;
     }
     settle(k); /* of the cursor; a flip never comes before the last one is shown */
     int ret = prepare_mode(k, f);
@@ -276,11 +290,15 @@ int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz
         k->lit = true;
         ret = commit(k);
     }
-    return ret && ret != -EBUSY ? cannot_show(k, f, ret, err, errsz) : 0;
+    if (ret && ret != -EBUSY)
+        cannot_show(k, f, ret);
+    else
+        k->told[0] = 0;
 }
 
-void kms_cursor(struct kms *k, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
+    struct kms *k = kms_of(s);
     struct kms_picture p = {.width = c->width, .height = c->height, .to_x = c->x, .to_y = c->y};
 
     if (!k->cursor.id)
@@ -297,8 +315,13 @@ void kms_cursor(struct kms *k, const struct viewer_cursor *c)
     (void)commit(k);
 }
 
-void kms_frame_gone(struct kms *k, struct viewer_frame *f)
+/* The frame stays on the screen until the next one is there. */
+static void gone(struct sink *s, struct viewer_frame *f)
 {
+    struct kms *k = kms_of(s);
+
+    if (k->frame == f)
+        k->frame = NULL;
     if (k->source == f)
         k->source = NULL;
     if (k->cursor_source == f)
@@ -307,52 +330,37 @@ void kms_frame_gone(struct kms *k, struct viewer_frame *f)
     f->user = NULL;
 }
 
-bool kms_copies(const struct kms *k)
-{
-    return k->source != NULL || k->picture_dirty || k->cursor_dirty;
-}
-
-void kms_refresh(struct kms *k)
+/* Copies what has changed since the last time. */
+static void refresh(struct kms *k)
 {
     (void)commit(k); /* what somebody else's commit was in the way of */
     if (k->source && !k->busy && k->now.buffer)
         kms_copy_changes(k, k->now.buffer);
 }
 
-/* ---- life */
-
-int kms_open(struct kms **out, const struct kms_options *o, void (*shown)(void *ctx, uint32_t serial), void *ctx,
-             char *err, size_t errsz)
+/* An imported picture follows the guest's memory by itself, copies only when somebody looks: we at shared frames,
+ * gtmux-dm at those that it copies. */
+static uint64_t tick(struct sink *s, uint64_t now)
 {
-    struct kms *k = calloc(1, sizeof(*k));
+    struct kms *k = kms_of(s);
 
-    *out = NULL;
-    if (!k) {
-        snprintf(err, errsz, "no memory");
-        return -ENOMEM;
-    }
-    *k = (struct kms){.fd = -1, .opt = *o, .shown = shown, .ctx = ctx};
-    int ret = kms_find(k, err, errsz);
-
-    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
-        ret = -errno;
-        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
-                 strerror(errno));
-    }
-    if (ret) {
-        kms_close(k);
-        return ret;
-    }
-    k->master = true;
-    kms_save(k);
-    *out = k;
-    return 0;
+    if (!k->source && !k->picture_dirty && !k->cursor_dirty)
+        return UINT64_MAX;
+    if (now < k->refresh_at)
+        return k->refresh_at;
+    if (k->frame && !k->frame->shared)
+        k->events.refresh(k->ctx);
+    refresh(k);
+    return k->refresh_at = now + REFRESH_NS;
 }
 
-void kms_close(struct kms *k)
+/* ---- life */
+
+/* Shows what was there before. */
+static void close_monitor(struct sink *s)
 {
-    if (!k)
-        return;
+    struct kms *k = kms_of(s);
+
     if (k->master) {
         settle(k);
         kms_restore(k);
@@ -375,17 +383,61 @@ void kms_close(struct kms *k)
     free(k);
 }
 
-const char *kms_name(const struct kms *k)
+static int get_fd(const struct sink *s)
 {
-    return k->name;
+    return ((const struct kms *)s)->fd;
 }
 
-int kms_fd(const struct kms *k)
+static int dispatch(struct sink *s)
 {
-    return k->fd;
+    return handle_events(kms_of(s));
 }
 
-void kms_get_stats(const struct kms *k, struct kms_stats *out)
+static const struct sink_ops ops = {
+    .lost = "the display device has gone",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .close = close_monitor,
+};
+
+int kms_open(struct sink **out, const struct kms_options *o, const struct sink_events *events, void *ctx, char *err,
+             size_t errsz)
 {
-    *out = k->stats;
+    struct kms *k = calloc(1, sizeof(*k));
+
+    *out = NULL;
+    if (!k) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *k = (struct kms){.base.ops = &ops, .fd = -1, .opt = *o, .events = *events, .ctx = ctx};
+    int ret = kms_find(k, err, errsz);
+
+    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
+        ret = -errno;
+        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
+                 strerror(errno));
+    }
+    if (ret) {
+        close_monitor(&k->base);
+        return ret;
+    }
+    k->master = true;
+    kms_save(k);
+    *out = &k->base;
+    return 0;
+}
+
+const char *kms_name(const struct sink *s)
+{
+    return ((const struct kms *)s)->name;
+}
+
+void kms_get_stats(const struct sink *s, struct kms_stats *out)
+{
+    *out = ((const struct kms *)s)->stats;
 }

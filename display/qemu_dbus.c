@@ -24,6 +24,11 @@
 #define EVENTS_A_CALL     64u
 #define CURSOR_SIDE       256u
 
+static struct qdbus *qdbus_of(struct sink *s)
+{
+    return (struct qdbus *)s; /* its first member */
+}
+
 /* ---- properties and methods */
 
 static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -221,8 +226,11 @@ static void tell_all(struct qdbus *q)
         listener_next(&q->listener[i]);
 }
 
-void qdbus_flip(struct qdbus *q, const struct viewer_flip *f)
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct qdbus *q = qdbus_of(s);
+
+    (void)now;
     q->flip = *f;
     if (f->width > INT16_MAX || f->height > INT16_MAX)
         q->flip.frame = NULL;
@@ -235,8 +243,10 @@ void qdbus_flip(struct qdbus *q, const struct viewer_flip *f)
     qdbus_settle(q);
 }
 
-void qdbus_frame_gone(struct qdbus *q, struct viewer_frame *f)
+static void gone(struct sink *s, struct viewer_frame *f)
 {
+    struct qdbus *q = qdbus_of(s);
+
     if (q->flip.frame == f)
         q->flip.frame = NULL;
     if (q->cursor.frame == f)
@@ -316,8 +326,9 @@ static bool take_cursor(struct qdbus *q, const struct viewer_cursor *c)
     return other;
 }
 
-void qdbus_cursor(struct qdbus *q, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
+    struct qdbus *q = qdbus_of(s);
     bool other = take_cursor(q, c);
 
     q->cursor = *c;
@@ -357,32 +368,10 @@ static int start(struct qdbus *q)
     return sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
 }
 
-int qdbus_open(struct qdbus **out, const struct qdbus_options *o, const struct qdbus_events *events, void *ctx,
-               char *err, size_t errsz)
+static void close_bus(struct sink *s)
 {
-    struct qdbus *q = calloc(1, sizeof(*q));
-    int ret = -ENOMEM;
+    struct qdbus *q = qdbus_of(s);
 
-    *out = NULL;
-    if (q) {
-        *q = (struct qdbus){.opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
-        for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
-            q->listener[i].q = q;
-        ret = start(q);
-    }
-    if (ret < 0) {
-        snprintf(err, errsz, "cannot listen on %s: %s", o->path, strerror(-ret));
-        qdbus_close(q);
-        return ret;
-    }
-    *out = q;
-    return 0;
-}
-
-void qdbus_close(struct qdbus *q)
-{
-    if (!q)
-        return;
     q->unanswered = 0;
     for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
         listener_drop(&q->listener[i]);
@@ -400,13 +389,14 @@ void qdbus_close(struct qdbus *q)
     free(q);
 }
 
-int qdbus_fd(const struct qdbus *q)
+static int get_fd(const struct sink *s)
 {
-    return sd_event_get_fd(q->loop);
+    return sd_event_get_fd(((const struct qdbus *)s)->loop);
 }
 
-int qdbus_dispatch(struct qdbus *q)
+static int dispatch(struct sink *s)
 {
+    struct qdbus *q = qdbus_of(s);
     int ret = 1;
 
     for (unsigned i = 0; i < EVENTS_A_CALL && ret > 0; i++)
@@ -414,7 +404,49 @@ int qdbus_dispatch(struct qdbus *q)
     return GT_MIN(ret, 0);
 }
 
-void qdbus_get_stats(const struct qdbus *q, struct qdbus_stats *out)
+/* Sends what a flip has made. What breaks here breaks the next dispatch, too. */
+static uint64_t tick(struct sink *s, uint64_t now)
 {
-    *out = q->stats;
+    (void)now;
+    (void)dispatch(s);
+    return UINT64_MAX; /* the descriptor is readable, too, when a time has come */
+}
+
+static const struct sink_ops ops = {
+    .lost = "the D-Bus loop broke",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .close = close_bus,
+};
+
+int qdbus_open(struct sink **out, const struct qdbus_options *o, const struct sink_events *events, void *ctx, char *err,
+               size_t errsz)
+{
+    struct qdbus *q = calloc(1, sizeof(*q));
+    int ret = -ENOMEM;
+
+    *out = NULL;
+    if (q) {
+        *q = (struct qdbus){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
+        for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
+            q->listener[i].q = q;
+        ret = start(q);
+    }
+    if (ret < 0) {
+        snprintf(err, errsz, "cannot listen on %s: %s", o->path, strerror(-ret));
+        if (q)
+            close_bus(&q->base);
+        return ret;
+    }
+    *out = &q->base;
+    return 0;
+}
+
+void qdbus_get_stats(const struct sink *s, struct qdbus_stats *out)
+{
+    *out = ((const struct qdbus *)s)->stats;
 }

@@ -44,8 +44,9 @@ struct vnc_feed {
 };
 
 struct vnc {
+    struct sink base;
     struct vnc_options opt;
-    struct vnc_events events;
+    struct sink_events events;
     void *ctx;
     struct aml *aml;
     struct nvnc *server;
@@ -73,6 +74,11 @@ struct vnc {
     uint64_t cursor_sum;
     struct vnc_stats stats;
 };
+
+static struct vnc *vnc_of(struct sink *s)
+{
+    return (struct vnc *)s; /* its first member */
+}
 
 /* ---- memory */
 
@@ -337,8 +343,9 @@ static bool may_scan(const struct vnc *v)
     return v->stats.clients && !v->dirty && !v->held && v->flip.frame;
 }
 
-uint64_t vnc_tick(struct vnc *v, uint64_t now)
+static uint64_t tick(struct sink *s, uint64_t now)
 {
+    struct vnc *v = vnc_of(s);
     uint64_t frame = period(v, now), next = UINT64_MAX;
 
     if (v->held && now >= v->flipped + HOLD_NS)
@@ -360,8 +367,9 @@ uint64_t vnc_tick(struct vnc *v, uint64_t now)
     return GT_MIN(next, v->scan_at);
 }
 
-void vnc_flip(struct vnc *v, const struct viewer_flip *f, uint64_t now)
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct vnc *v = vnc_of(s);
     const uint32_t width = v->flip.width, height = v->flip.height;
 
     v->flip = *f;
@@ -375,11 +383,14 @@ void vnc_flip(struct vnc *v, const struct viewer_flip *f, uint64_t now)
         v->flip.width = width;
         v->flip.height = height;
     }
-    vnc_tick(v, now);
+    tick(s, now);
 }
 
-void vnc_frame_gone(struct vnc *v, struct viewer_frame *f)
+/* What clients still read of it is kept for them. */
+static void gone(struct sink *s, struct viewer_frame *f)
 {
+    struct vnc *v = vnc_of(s);
+
     if (v->flip.frame == f) {
         v->flip.frame = NULL;
         v->dirty = true;
@@ -401,8 +412,9 @@ static void set_cursor(struct vnc *v, struct nvnc_fb *fb, uint32_t width, uint32
 }
 
 /* A cursor is small and clients keep it: it is sent as a copy, when its pixels are others. */
-void vnc_cursor(struct vnc *v, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
+    struct vnc *v = vnc_of(s);
     const uint8_t *from = c->frame && c->width * c->height <= CURSOR_PIXELS ? viewer_map(c->frame) : NULL;
 
     if (!from || !frame_memory(c->frame)) {
@@ -582,55 +594,10 @@ static int listen_at(struct vnc *v, char *err, size_t errsz)
     return v->open_unix && chmod(v->opt.unix_path, 0600) ? -errno : 0;
 }
 
-int vnc_open(struct vnc **out, const struct vnc_options *o, const struct vnc_events *events, void *ctx, char *err,
-             size_t errsz)
+static void close_server(struct sink *s)
 {
-    struct vnc *v = calloc(1, sizeof(*v));
+    struct vnc *v = vnc_of(s);
 
-    *out = NULL;
-    nvnc_set_log_fn(quiet);
-    if (!v || !(v->aml = aml_new())) {
-        free(v);
-        snprintf(err, errsz, "no memory");
-        return -ENOMEM;
-    }
-    v->opt = *o;
-    v->events = *events;
-    v->ctx = ctx;
-    pixman_region_init(&v->region);
-    aml_set_default(v->aml);
-    errno = 0;
-    int ret = listen_at(v, err, errsz);
-
-    if (!ret)
-        ret = require_password(v, err, errsz);
-    if (!ret)
-        ret = take_input(v, err, errsz);
-    if (!ret && !(v->display = nvnc_display_new(0, 0))) {
-        snprintf(err, errsz, "no memory");
-        ret = -ENOMEM;
-    }
-    if (ret) {
-        vnc_close(v);
-        return ret;
-    }
-    nvnc_add_display(v->server, v->display);
-    nvnc_set_userdata(v->server, v, NULL);
-    nvnc_set_name(v->server, o->title);
-    nvnc_set_new_client_fn(v->server, on_client);
-    nvnc_set_fb_req_fn(v->server, on_request);
-    v->flip.width = 640; /* until the guest shows something */
-    v->flip.height = 480;
-    v->dirty = true;
-    announce(v);
-    *out = v;
-    return 0;
-}
-
-void vnc_close(struct vnc *v)
-{
-    if (!v)
-        return;
     if (v->server) {
         nvnc_set_cursor(v->server, NULL, 0, 0, 0, 0, false);
         nvnc_close(v->server);
@@ -651,18 +618,78 @@ void vnc_close(struct vnc *v)
     free(v);
 }
 
-int vnc_fd(const struct vnc *v)
+static int get_fd(const struct sink *s)
 {
-    return aml_get_fd(v->aml);
+    return aml_get_fd(((const struct vnc *)s)->aml);
 }
 
-void vnc_dispatch(struct vnc *v)
+static int dispatch(struct sink *s)
 {
+    struct vnc *v = vnc_of(s);
+
     aml_poll(v->aml, 0);
     aml_dispatch(v->aml);
+    return 0;
 }
 
-void vnc_get_stats(const struct vnc *v, struct vnc_stats *out)
+static const struct sink_ops ops = {
+    .lost = "the VNC server broke",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .close = close_server,
+};
+
+int vnc_open(struct sink **out, const struct vnc_options *o, const struct sink_events *events, void *ctx, char *err,
+             size_t errsz)
 {
-    *out = v->stats;
+    struct vnc *v = calloc(1, sizeof(*v));
+
+    *out = NULL;
+    nvnc_set_log_fn(quiet);
+    if (!v || !(v->aml = aml_new())) {
+        free(v);
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    v->base.ops = &ops;
+    v->opt = *o;
+    v->events = *events;
+    v->ctx = ctx;
+    pixman_region_init(&v->region);
+    aml_set_default(v->aml);
+    errno = 0;
+    int ret = listen_at(v, err, errsz);
+
+    if (!ret)
+        ret = require_password(v, err, errsz);
+    if (!ret)
+        ret = take_input(v, err, errsz);
+    if (!ret && !(v->display = nvnc_display_new(0, 0))) {
+        snprintf(err, errsz, "no memory");
+        ret = -ENOMEM;
+    }
+    if (ret) {
+        close_server(&v->base);
+        return ret;
+    }
+    nvnc_add_display(v->server, v->display);
+    nvnc_set_userdata(v->server, v, NULL);
+    nvnc_set_name(v->server, o->title);
+    nvnc_set_new_client_fn(v->server, on_client);
+    nvnc_set_fb_req_fn(v->server, on_request);
+    v->flip.width = 640; /* until the guest shows something */
+    v->flip.height = 480;
+    v->dirty = true;
+    announce(v);
+    *out = &v->base;
+    return 0;
+}
+
+void vnc_get_stats(const struct sink *s, struct vnc_stats *out)
+{
+    *out = ((const struct vnc *)s)->stats;
 }

@@ -57,13 +57,13 @@ static const struct wl_registry_listener registry_listener = {.global = on_globa
 
 /* ---- the socket */
 
-int wayland_fd(const struct wayland *w)
+static int get_fd(const struct sink *s)
 {
-    return wl_display_get_fd(w->display);
+    return wl_display_get_fd(((const struct wayland *)s)->display);
 }
 
 /* Reads and handles what has come; waits for it until `end`, 0: not at all. */
-static int dispatch(struct wayland *w, uint64_t end)
+static int wait_for_events(struct wayland *w, uint64_t end)
 {
     struct pollfd p = {.fd = wl_display_get_fd(w->display), .events = POLLIN};
     uint64_t now = gt_clock_ns();
@@ -81,9 +81,10 @@ static int dispatch(struct wayland *w, uint64_t end)
     return wl_display_dispatch_pending(w->display) < 0 ? -errno : 0;
 }
 
-int wayland_dispatch(struct wayland *w)
+static int dispatch(struct sink *s)
 {
-    int ret = dispatch(w, 0);
+    struct wayland *w = wayland_of(s);
+    int ret = wait_for_events(w, 0);
 
     return ret ? ret : w->closed;
 }
@@ -106,7 +107,7 @@ static int roundtrip(struct wayland *w)
     if (c)
         wl_callback_add_listener(c, &listener, &done);
     while (!ret && !done)
-        ret = gt_clock_ns() < end ? dispatch(w, end) : -ETIMEDOUT;
+        ret = gt_clock_ns() < end ? wait_for_events(w, end) : -ETIMEDOUT;
     if (c)
         wl_callback_destroy(c);
     return ret;
@@ -142,38 +143,6 @@ static int start(struct wayland *w, char *err, size_t errsz)
     return ret;
 }
 
-int wayland_open(struct wayland **out, const struct wayland_options *o, const struct wayland_events *events, void *ctx,
-                 char *err, size_t errsz)
-{
-    struct wayland *w = calloc(1, sizeof(*w));
-    int ret;
-
-    *out = NULL;
-    if (!w) {
-        snprintf(err, errsz, "no memory");
-        return -ENOMEM;
-    }
-    *w = (struct wayland){.opt = *o, .events = *events, .ctx = ctx, .floating = true};
-    wl_list_init(&w->buffers);
-    w->flip.width = FIRST_WIDTH;
-    w->flip.height = FIRST_HEIGHT;
-    errno = 0;
-    w->display = wl_display_connect(NULL);
-    if (!w->display) {
-        ret = errno ? -errno : -ECONNREFUSED;
-        snprintf(err, errsz, "cannot reach a Wayland compositor (WAYLAND_DISPLAY, XDG_RUNTIME_DIR): %s",
-                 strerror(-ret));
-    } else {
-        ret = start(w, err, errsz);
-    }
-    if (ret) {
-        wayland_close(w);
-        return ret;
-    }
-    *out = w;
-    return 0;
-}
-
 static void destroy_globals(struct wayland *w)
 {
     wbuffer_forget_formats(w);
@@ -206,10 +175,10 @@ static void destroy_buffers(struct wayland *w)
     }
 }
 
-void wayland_close(struct wayland *w)
+static void close_window(struct sink *s)
 {
-    if (!w)
-        return;
+    struct wayland *w = wayland_of(s);
+
     if (w->display) {
         winput_remove_seat(w);
         wcursor_close(w);
@@ -223,8 +192,9 @@ void wayland_close(struct wayland *w)
     free(w);
 }
 
-uint64_t wayland_tick(struct wayland *w, uint64_t now)
+static uint64_t tick(struct sink *s, uint64_t now)
 {
+    struct wayland *w = wayland_of(s);
     uint64_t next = wpicture_tick(w, now);
 
     next = GT_MIN(next, wwindow_tick(w, now));
@@ -235,7 +205,51 @@ uint64_t wayland_tick(struct wayland *w, uint64_t now)
     return next;
 }
 
-void wayland_get_stats(const struct wayland *w, struct wayland_stats *out)
+static const struct sink_ops ops = {
+    .lost = "the Wayland compositor has gone, or has sent us away",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = wpicture_flip,
+    .cursor = wcursor_show,
+    .damage = wpicture_damage,
+    .gone = wpicture_gone,
+    .close = close_window,
+};
+
+int wayland_open(struct sink **out, const struct wayland_options *o, const struct sink_events *events, void *ctx,
+                 char *err, size_t errsz)
 {
-    *out = w->stats;
+    struct wayland *w = calloc(1, sizeof(*w));
+    int ret;
+
+    *out = NULL;
+    if (!w) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *w = (struct wayland){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .floating = true};
+    wl_list_init(&w->buffers);
+    w->flip.width = FIRST_WIDTH;
+    w->flip.height = FIRST_HEIGHT;
+    errno = 0;
+    w->display = wl_display_connect(NULL);
+    if (!w->display) {
+        ret = errno ? -errno : -ECONNREFUSED;
+        snprintf(err, errsz, "cannot reach a Wayland compositor (WAYLAND_DISPLAY, XDG_RUNTIME_DIR): %s",
+                 strerror(-ret));
+    } else {
+        ret = start(w, err, errsz);
+    }
+    if (ret) {
+        close_window(&w->base);
+        return ret;
+    }
+    *out = &w->base;
+    return 0;
+}
+
+void wayland_get_stats(const struct sink *s, struct wayland_stats *out)
+{
+    *out = ((const struct wayland *)s)->stats;
 }

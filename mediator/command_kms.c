@@ -8,19 +8,12 @@
 #include "display/kms.h"
 #include "mediator/command.h"
 #include "mediator/command_view.h"
-#include "vgpu/base/clock.h"
-
-#define TICK_NS UINT64_C(33000000) /* between looks for changes in a picture that is a copy */
 
 enum { OPT_DEVICE = 256, OPT_CONNECTOR, OPT_DRM_FD, OPT_COPY };
 
 struct kms_command {
-    struct view_common view; /* first */
+    struct view_common view;
     struct kms_options opt;
-    struct kms *kms;
-    struct viewer_frame *frame; /* shown */
-    uint64_t due;               /* when to look for changes */
-    char told[256];             /* the last complaint: each is printed once */
 };
 
 static const struct argp_option option_rows[] = {
@@ -66,89 +59,31 @@ static const struct argp parser = {
     .children = children,
 };
 
-static void on_flip(void *ctx, const struct viewer_flip *f)
-{
-    struct kms_command *c = ctx;
-    char err[256];
-
-    c->frame = f->frame;
-    c->due = gt_clock_ns() + TICK_NS;
-    if (!kms_flip(c->kms, f, err, sizeof(err))) {
-        c->told[0] = 0;
-    } else if (strcmp(err, c->told) != 0) {
-        fprintf(stderr, "gtmux: %s\n", err);
-        snprintf(c->told, sizeof(c->told), "%s", err);
-    }
-}
-
-static void on_cursor(void *ctx, const struct viewer_cursor *cursor)
-{
-    kms_cursor(((struct kms_command *)ctx)->kms, cursor);
-}
-
-static void on_gone(void *ctx, struct viewer_frame *f)
-{
-    struct kms_command *c = ctx;
-
-    if (c->frame == f)
-        c->frame = NULL;
-    kms_frame_gone(c->kms, f);
-}
-
-/* Copies follow the guest only when somebody looks: we at shared frames, gtmux-dm at those that it copies. */
-static uint64_t tick(void *ctx, uint64_t now)
-{
-    struct kms_command *c = ctx;
-
-    if (!kms_copies(c->kms))
-        return UINT64_MAX;
-    if (now < c->due)
-        return c->due;
-    if (c->frame && !c->frame->shared)
-        view_refresh(c);
-    kms_refresh(c->kms);
-    return c->due = now + TICK_NS;
-}
-
-static int dispatch(void *ctx)
-{
-    struct kms_command *c = ctx;
-    int rc = kms_dispatch(c->kms);
-
-    if (rc)
-        fprintf(stderr, "gtmux: the device %s has gone\n", kms_name(c->kms));
-    return rc;
-}
-
-static void print_stats(const struct kms_command *c)
+static void print_stats(const struct sink *s)
 {
     struct kms_stats st;
 
-    kms_get_stats(c->kms, &st);
-    printf("%s: %llu flips, %llu cursor moves, %llu modes set, %llu frames imported, %llu bytes copied\n",
-           kms_name(c->kms), (unsigned long long)st.flips, (unsigned long long)st.cursor_moves,
-           (unsigned long long)st.modesets, (unsigned long long)st.imports, (unsigned long long)st.bytes_copied);
+    kms_get_stats(s, &st);
+    printf("%s: %llu flips, %llu cursor moves, %llu modes set, %llu frames imported, %llu bytes copied\n", kms_name(s),
+           (unsigned long long)st.flips, (unsigned long long)st.cursor_moves, (unsigned long long)st.modesets,
+           (unsigned long long)st.imports, (unsigned long long)st.bytes_copied);
+}
+
+static int open_sink(void *command, struct sink **out, char *err, size_t errsz)
+{
+    struct kms_command *c = command;
+
+    return kms_open(out, &c->opt, &view_events, &c->view, err, errsz);
 }
 
 int command_kms(int argc, char **argv)
 {
-    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true};
+    static const struct view_kind kind = {.paced = true, .open = open_sink, .print_stats = print_stats};
     struct kms_command c = {.opt.fd = -1};
-    char err[256] = "";
-    int code = view_begin(&parser, argc, argv, &c);
+    int code = view_begin(&c.view, &parser, argc, argv, &c);
 
-    if (code)
-        return code;
-    code = EXIT_FAILURE;
-    if (!view_connect(&c.view, &events)) {
-        if (kms_open(&c.kms, &c.opt, view_shown, &c, err, sizeof(err)))
-            fprintf(stderr, "gtmux: %s\n", err);
-        else
-            code = view_run(&c.view, &(struct view_loop){kms_fd(c.kms), dispatch, tick});
-    }
-    if (c.kms && c.view.verbose)
-        print_stats(&c);
+    if (!code)
+        code = view_serve(&c.view, &kind, &c);
     view_end(&c.view);
-    kms_close(c.kms);
     return code;
 }

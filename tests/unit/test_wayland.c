@@ -7,7 +7,6 @@
 
 #include "display/wayland.h"
 #include "sink_fixture.h"
-#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 #define PATIENCE UINT64_C(10000000000) /* ns: machines are busy */
@@ -15,46 +14,13 @@
 
 struct fixture {
     struct wayland_double d;
-    struct wayland *w;
-    uint64_t ahead; /* how far the sink's clock is ahead */
-    uint32_t shown, width, height;
-    unsigned refreshes;
+    struct sink_test t;
 };
-
-static void on_shown(void *ctx, uint32_t serial)
-{
-    ((struct fixture *)ctx)->shown = serial;
-}
-
-static void on_refresh(void *ctx)
-{
-    ((struct fixture *)ctx)->refreshes++;
-}
-
-static bool on_resize(void *ctx, uint32_t width, uint32_t height)
-{
-    struct fixture *x = ctx;
-
-    x->width = width;
-    x->height = height;
-    return true;
-}
-
-static void on_input(void *ctx, const struct input_event *e)
-{
-    (void)ctx, (void)e;
-}
-
-static uint64_t now(const struct fixture *x)
-{
-    return gt_clock_ns() + x->ahead;
-}
 
 static void serve(struct fixture *x)
 {
     usleep(1000);
-    assert_true(wayland_dispatch(x->w) >= 0);
-    wayland_tick(x->w, now(x));
+    sink_serve(&x->t, 0);
 }
 
 /* Serves until the compositor has so many commits with a buffer. */
@@ -75,12 +41,7 @@ static void wait_commits(struct fixture *x, unsigned n)
 
 static void wait_shown(struct fixture *x, uint32_t serial)
 {
-    uint64_t end = gt_clock_ns() + PATIENCE;
-
-    while (x->shown != serial) {
-        serve(x);
-        assert_true(gt_clock_ns() < end);
-    }
+    sink_wait_shown(&x->t, serial, PATIENCE);
 }
 
 static void some_time(struct fixture *x)
@@ -131,7 +92,6 @@ static void release(struct fixture *x, struct wl_resource *buffer)
 
 static int setup_version(void **state, unsigned version, bool refuse)
 {
-    static const struct wayland_events events = {on_shown, on_refresh, on_resize, on_input};
     const struct wayland_options o = {
         .title = "test", .fps = 200, .min_side = 64, .max_width = 4096, .max_height = 2304};
     struct fixture *x = calloc(1, sizeof(*x));
@@ -144,7 +104,7 @@ static int setup_version(void **state, unsigned version, bool refuse)
     x->d.formats[2] = (struct double_format){DRM_FORMAT_RGB565, 0, DRM_FORMAT_MOD_INVALID};
     x->d.nformats = 3;
     double_start(&x->d);
-    if (wayland_open(&x->w, &o, &events, x, err, sizeof(err)))
+    if (wayland_open(&x->t.sink, &o, &sink_test_events, &x->t, err, sizeof(err)))
         fail_msg("%s", err);
     wait_commits(x, 1); /* black, until there is a picture */
     repaint(x);
@@ -177,32 +137,17 @@ static int teardown(void **state)
 {
     struct fixture *x = *state;
 
-    wayland_close(x->w);
+    sink_close(&x->t);
     double_stop(&x->d);
     free(x);
     return 0;
-}
-
-static void flip(struct fixture *x, struct viewer_frame *f, uint32_t serial)
-{
-    const struct viewer_flip m = {.frame = f, .width = f->width, .height = f->height, .serial = serial};
-
-    wayland_flip(x->w, &m, now(x));
-}
-
-static void give_back(struct fixture *x, struct viewer_frame *f)
-{
-    wayland_frame_gone(x->w, f);
-    if (f->map)
-        munmap((void *)(uintptr_t)f->map, f->bytes);
-    close(f->fd);
 }
 
 static struct wayland_stats stats(struct fixture *x)
 {
     struct wayland_stats st;
 
-    wayland_get_stats(x->w, &st);
+    wayland_get_stats(x->t.sink, &st);
     return st;
 }
 
@@ -232,10 +177,10 @@ static void the_guests_memory_is_imported(void **state)
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_TILE_Y);
     struct stat st;
 
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     import(x);
     wait_commits(x, 2);
-    assert_int_equal(x->shown, 0); /* not before it is on the screen */
+    assert_int_equal(x->t.shown, 0); /* not before it is on the screen */
     repaint(x);
     wait_shown(x, 1);
     assert_int_equal(fstat(f.fd, &st), 0);
@@ -245,7 +190,7 @@ static void the_guests_memory_is_imported(void **state)
     assert_int_equal(x->d.fourcc, DRM_FORMAT_XRGB8888);
     assert_int_equal(stats(x).imported, 1);
     assert_int_equal(stats(x).bytes_copied, 0);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 /* The fence of the frame protocol: the guest may draw into A when the compositor reads it no more. */
@@ -255,27 +200,27 @@ static void a_flip_is_answered_when_the_frame_before_is_released(void **state)
     struct viewer_frame a = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR),
                         b = make_frame(2, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &a, 1);
+    sink_flip(&x->t, &a, 1);
     import(x);
     wait_commits(x, 2);
     struct wl_resource *old = current(x);
 
     repaint(x);
     wait_shown(x, 1);
-    flip(x, &b, 2);
+    sink_flip(&x->t, &b, 2);
     import(x);
     wait_commits(x, 3);
     repaint(x);
     some_time(x);
-    assert_int_equal(x->shown, 1); /* it is on the screen, but A is still read */
+    assert_int_equal(x->t.shown, 1); /* it is on the screen, but A is still read */
     release(x, old);
     wait_shown(x, 2);
-    flip(x, &a, 3);
+    sink_flip(&x->t, &a, 3);
     wait_commits(x, 4);
     assert_ptr_equal(current(x), old); /* the same buffer: no second import */
     assert_int_equal(x->d.imports, 2);
-    give_back(x, &a);
-    give_back(x, &b);
+    sink_gone(&x->t, &a);
+    sink_gone(&x->t, &b);
 }
 
 static void a_hidden_window_does_not_stop_the_guest(void **state)
@@ -283,19 +228,19 @@ static void a_hidden_window_does_not_stop_the_guest(void **state)
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     import(x);
     wait_commits(x, 2);
     some_time(x);
-    assert_int_equal(x->shown, 0);
-    x->ahead += 2 * S;
+    assert_int_equal(x->t.shown, 0);
+    x->t.ahead += 2 * S;
     serve(x);
-    assert_int_equal(x->shown, 1);
-    flip(x, &f, 2);
-    x->ahead += 2 * S;
+    assert_int_equal(x->t.shown, 1);
+    sink_flip(&x->t, &f, 2);
+    x->t.ahead += 2 * S;
     serve(x);
-    assert_int_equal(x->shown, 2);
-    give_back(x, &f);
+    assert_int_equal(x->t.shown, 2);
+    sink_gone(&x->t, &f);
 }
 
 static void what_is_refused_is_copied(void **state)
@@ -304,17 +249,17 @@ static void what_is_refused_is_copied(void **state)
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_TILE_Y);
 
     paint(&f, 7);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     wait_commits(x, 2);
     repaint(x);
     wait_shown(x, 1);
     assert_true(has(x, 320, 200, 7));
     assert_int_equal(stats(x).refused, 1);
     assert_int_equal(stats(x).copied, 1);
-    flip(x, &f, 2); /* and not asked for again */
+    sink_flip(&x->t, &f, 2); /* and not asked for again */
     wait_commits(x, 3);
     assert_int_equal(x->d.imports, 1);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void layouts_that_are_not_listed_are_copied(void **state)
@@ -324,16 +269,16 @@ static void layouts_that_are_not_listed_are_copied(void **state)
                         g = make_frame(2, 320, 200, VGPU_FMT_RGB565, VGPU_LINEAR);
 
     paint(&f, 8);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     wait_commits(x, 2);
     assert_true(has(x, 320, 200, 8));
     repaint(x);
     wait_shown(x, 1);
-    flip(x, &g, 2); /* listed without a layout that both would know */
+    sink_flip(&x->t, &g, 2); /* listed without a layout that both would know */
     wait_commits(x, 3);
     assert_int_equal(x->d.imports, 0);
-    give_back(x, &f);
-    give_back(x, &g);
+    sink_gone(&x->t, &f);
+    sink_gone(&x->t, &g);
 }
 
 static void an_older_protocol_lists_layouts_too(void **state)
@@ -347,14 +292,14 @@ static void a_part_of_a_frame_is_a_viewports_source(void **state)
     struct viewer_frame f = make_frame(1, 640, 400, VGPU_FMT_XRGB8888, VGPU_LINEAR);
     const struct viewer_flip m = {.frame = &f, .x = 32, .y = 16, .width = 320, .height = 200, .serial = 1};
 
-    wayland_flip(x->w, &m, now(x));
+    x->t.sink->ops->flip(x->t.sink, &m, gt_clock_ns());
     import(x);
     wait_commits(x, 2);
     assert_int_equal(x->d.source[0], 32);
     assert_int_equal(x->d.source[1], 16);
     assert_int_equal(x->d.source[2], 320);
     assert_int_equal(x->d.source[3], 200);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 /* gtmux-dm takes a frame back that the compositor reads: the buffer stays until it does not. */
@@ -364,15 +309,15 @@ static void a_frame_that_goes_stays_until_it_is_released(void **state)
     struct viewer_frame a = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR),
                         b = make_frame(2, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &a, 1);
+    sink_flip(&x->t, &a, 1);
     import(x);
     wait_commits(x, 2);
     struct wl_resource *old = current(x);
 
     repaint(x);
     wait_shown(x, 1);
-    give_back(x, &a);
-    flip(x, &b, 2);
+    sink_gone(&x->t, &a);
+    sink_flip(&x->t, &b, 2);
     import(x);
     wait_commits(x, 3);
     repaint(x);
@@ -382,8 +327,8 @@ static void a_frame_that_goes_stays_until_it_is_released(void **state)
     wait_shown(x, 2);
     some_time(x);
     assert_int_equal(x->d.buffers_destroyed, 1);
-    flip(x, &b, 3);
-    give_back(x, &b); /* before it was drawn */
+    sink_flip(&x->t, &b, 3);
+    sink_gone(&x->t, &b); /* before it was drawn */
     some_time(x);
 }
 
@@ -392,10 +337,10 @@ static void a_frame_may_go_while_it_is_imported(void **state)
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     some_time(x);
     assert_int_equal(x->d.imports, 1);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
     some_time(x);
     double_lock(&x->d);
     assert_null(x->d.params);
@@ -411,21 +356,21 @@ static void gtmux_dms_copies_are_passed_on(void **state)
 
     f.shared = false;
     paint(&f, 9);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     wait_commits(x, 2);
     repaint(x);
     wait_shown(x, 1);
     assert_true(has(x, 320, 200, 9));
     assert_int_equal(stats(x).passed, 1);
     assert_int_equal(stats(x).bytes_copied, 0);
-    for (unsigned i = 0; i < 200 && !x->refreshes; i++)
+    for (unsigned i = 0; i < 200 && !x->t.refreshes; i++)
         serve(x);
-    assert_true(x->refreshes > 0);
-    wayland_damage(x->w, &f, 50, 60);
+    assert_true(x->t.refreshes > 0);
+    x->t.sink->ops->damage(x->t.sink, &f, 50, 60);
     wait_commits(x, 3);
     assert_int_equal(x->d.damage[1], 50);
     assert_int_equal(x->d.damage[3], 10);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void changes_in_shared_memory_are_found(void **state)
@@ -434,7 +379,7 @@ static void changes_in_shared_memory_are_found(void **state)
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
     paint(&f, 10);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     wait_commits(x, 2);
     repaint(x);
     wait_shown(x, 1);
@@ -453,7 +398,7 @@ static void changes_in_shared_memory_are_found(void **state)
     }
     assert_true(has(x, 320, 200, 11));
     assert_true(stats(x).bytes_copied > before);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 /* ---- the window */
@@ -464,7 +409,7 @@ static void a_size_becomes_a_mode(void **state)
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
     f.shared = false;
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     wait_commits(x, 2);
     repaint(x);
     double_lock(&x->d);
@@ -473,12 +418,12 @@ static void a_size_becomes_a_mode(void **state)
     wait_commits(x, 3);
     assert_int_equal(x->d.destination[0], 800); /* the picture fills it at once */
     assert_int_equal(x->d.destination[1], 500);
-    assert_int_equal(x->width, 0);
-    x->ahead += S;
+    assert_int_equal(x->t.width, 0);
+    x->t.ahead += S;
     serve(x);
-    assert_int_equal(x->width, 800);
-    assert_int_equal(x->height, 500);
-    give_back(x, &f);
+    assert_int_equal(x->t.width, 800);
+    assert_int_equal(x->t.height, 500);
+    sink_gone(&x->t, &f);
 }
 
 static void a_ping_is_answered_and_a_closed_window_ends_it(void **state)
@@ -496,7 +441,7 @@ static void a_ping_is_answered_and_a_closed_window_ends_it(void **state)
     xdg_toplevel_send_close(x->d.toplevel);
     double_unlock(&x->d);
     while (!rc && gt_clock_ns() < end)
-        rc = wayland_dispatch(x->w);
+        rc = x->t.sink->ops->dispatch(x->t.sink);
     assert_int_equal(rc, 1);
 }
 
@@ -510,21 +455,20 @@ static void a_compositor_that_goes_is_an_error(void **state)
     wl_client_destroy(x->d.client);
     double_unlock(&x->d);
     while (rc >= 0 && gt_clock_ns() < end)
-        rc = wayland_dispatch(x->w);
+        rc = x->t.sink->ops->dispatch(x->t.sink);
     assert_true(rc < 0);
 }
 
 static void no_compositor_is_told(void **state)
 {
-    static const struct wayland_events events = {on_shown, on_refresh, on_resize, on_input};
     const struct wayland_options o = {.title = "test", .fps = 30};
     char err[256] = "";
-    struct wayland *w;
+    struct sink *w;
 
     (void)state;
     unsetenv("WAYLAND_SOCKET");
     setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
-    assert_true(wayland_open(&w, &o, &events, NULL, err, sizeof(err)) < 0);
+    assert_true(wayland_open(&w, &o, &sink_test_events, NULL, err, sizeof(err)) < 0);
     assert_null(w);
     assert_non_null(strstr(err, "WAYLAND_DISPLAY"));
 }
