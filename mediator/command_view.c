@@ -159,6 +159,8 @@ static void on_refresh(void *ctx)
     c->error = c->error ? c->error : rc;
 }
 
+#define MODE_PATIENCE_MS 1000 /* nothing is shown meanwhile */
+
 enum { MODE_NO_ANSWER, MODE_REFUSED, MODE_DONE };
 
 static int ask_mode(const struct view_common *c, uint32_t width, uint32_t height, unsigned hz)
@@ -173,7 +175,7 @@ static int ask_mode(const struct view_common *c, uint32_t width, uint32_t height
     cJSON_AddTrueToObject(request, "connected");
     cJSON_AddStringToObject(request, "mode", mode);
     if (sock >= 0) {
-        answer = control_ask(sock, request, NULL);
+        answer = control_ask_for(sock, request, NULL, MODE_PATIENCE_MS);
         close(sock);
     }
     const cJSON *ok = cJSON_GetObjectItemCaseSensitive(answer, "ok");
