@@ -14,6 +14,7 @@
 
 #include "display/pixels.h"
 #include "display/qemu_dbus_internal.h"
+#include "display/unix_path.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
@@ -341,16 +342,12 @@ static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 
 /* ---- life */
 
+/* unix_path_clear has been there: the path is not too long. */
 static int listen_at(struct qdbus *q)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    struct stat st;
 
-    if (strlen(q->opt.path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
     memcpy(a.sun_path, q->opt.path, strlen(q->opt.path));
-    if (!lstat(q->opt.path, &st) && S_ISSOCK(st.st_mode))
-        unlink(q->opt.path);
     q->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (q->listen_fd < 0 || bind(q->listen_fd, (struct sockaddr *)&a, sizeof(a)))
         return -errno;
@@ -358,14 +355,18 @@ static int listen_at(struct qdbus *q)
     return chmod(q->opt.path, 0600) || listen(q->listen_fd, BACKLOG) ? -errno : 0;
 }
 
-static int start(struct qdbus *q)
+static int start(struct qdbus *q, char *err, size_t errsz)
 {
-    int ret;
+    int ret = unix_path_clear(q->opt.path, err, errsz);
 
-    if ((ret = sd_event_new(&q->loop)) < 0 || (ret = listen_at(q)) < 0 ||
-        (ret = sd_event_add_io(q->loop, &q->accept, q->listen_fd, EPOLLIN, on_accept, q)) < 0)
+    if (ret)
         return ret;
-    return sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
+    if ((ret = sd_event_new(&q->loop)) >= 0 && (ret = listen_at(q)) >= 0 &&
+        (ret = sd_event_add_io(q->loop, &q->accept, q->listen_fd, EPOLLIN, on_accept, q)) >= 0)
+        ret = sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
+    if (ret < 0)
+        snprintf(err, errsz, "cannot listen on %s: %s", q->opt.path, strerror(-ret));
+    return ret;
 }
 
 static void close_bus(struct sink *s)
@@ -427,19 +428,19 @@ int qdbus_open(struct sink **out, const struct qdbus_options *o, const struct si
                size_t errsz)
 {
     struct qdbus *q = calloc(1, sizeof(*q));
-    int ret = -ENOMEM;
 
     *out = NULL;
-    if (q) {
-        *q = (struct qdbus){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
-        for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
-            q->listener[i].q = q;
-        ret = start(q);
+    if (!q) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
     }
+    *q = (struct qdbus){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
+    for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
+        q->listener[i].q = q;
+    int ret = start(q, err, errsz);
+
     if (ret < 0) {
-        snprintf(err, errsz, "cannot listen on %s: %s", o->path, strerror(-ret));
-        if (q)
-            close_bus(&q->base);
+        close_bus(&q->base);
         return ret;
     }
     *out = &q->base;

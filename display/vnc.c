@@ -14,6 +14,7 @@
 #include <drm_fourcc.h>
 
 #include "display/pixels.h"
+#include "display/unix_path.h"
 #include "display/vnc_keys.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
@@ -445,6 +446,7 @@ static void on_client_left(struct nvnc_client *client)
     struct vnc *v = nvnc_get_userdata(nvnc_client_get_server(client));
 
     v->stats.clients--;
+    v->buttons = 0; /* also those that others hold: they tell again */
     if (v->keys)
         v->events.input(v->ctx, &(struct input_event){.kind = INPUT_LIFT});
     gt_info("vnc: a client has left, %u are there", v->stats.clients);
@@ -573,25 +575,38 @@ static void quiet(const struct nvnc_log_data *data, const char *message)
         gt_debug("neatvnc: %s", message);
 }
 
+/* For our user alone, from the first moment on: neatvnc listens at once. */
+static int listen_at_path(struct vnc *v, char *err, size_t errsz)
+{
+    int ret = unix_path_clear(v->opt.unix_path, err, errsz);
+
+    if (ret)
+        return ret;
+    mode_t before = umask(0177);
+
+    errno = 0;
+    v->server = nvnc_open_unix(v->opt.unix_path);
+    ret = errno ? -errno : -EADDRINUSE;
+    umask(before);
+    v->open_unix = v->server != NULL;
+    if (v->server)
+        return 0;
+    snprintf(err, errsz, "cannot listen on %s: %s", v->opt.unix_path, strerror(-ret));
+    return ret;
+}
+
 static int listen_at(struct vnc *v, char *err, size_t errsz)
 {
-    struct stat st;
+    if (v->opt.unix_path)
+        return listen_at_path(v, err, errsz);
+    errno = 0;
+    v->server = nvnc_open(v->opt.address, v->opt.port);
+    if (v->server)
+        return 0;
+    int ret = errno ? -errno : -EADDRINUSE;
 
-    /* A stale socket is replaced, anything else makes the bind fail. */
-    if (v->opt.unix_path && !lstat(v->opt.unix_path, &st) && S_ISSOCK(st.st_mode))
-        unlink(v->opt.unix_path);
-    v->server = v->opt.unix_path ? nvnc_open_unix(v->opt.unix_path) : nvnc_open(v->opt.address, v->opt.port);
-    if (!v->server) {
-        int error = errno ? errno : EADDRINUSE;
-
-        if (v->opt.unix_path)
-            snprintf(err, errsz, "cannot listen on %s: %s", v->opt.unix_path, strerror(error));
-        else
-            snprintf(err, errsz, "cannot listen on %s port %u: %s", v->opt.address, v->opt.port, strerror(error));
-        return -error;
-    }
-    v->open_unix = v->opt.unix_path != NULL;
-    return v->open_unix && chmod(v->opt.unix_path, 0600) ? -errno : 0;
+    snprintf(err, errsz, "cannot listen on %s port %u: %s", v->opt.address, v->opt.port, strerror(-ret));
+    return ret;
 }
 
 static void close_server(struct sink *s)
@@ -661,7 +676,6 @@ int vnc_open(struct sink **out, const struct vnc_options *o, const struct sink_e
     v->ctx = ctx;
     pixman_region_init(&v->region);
     aml_set_default(v->aml);
-    errno = 0;
     int ret = listen_at(v, err, errsz);
 
     if (!ret)

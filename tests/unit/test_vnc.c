@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +154,7 @@ static int setup_server(void **state)
 {
     struct fixture *x = calloc(1, sizeof(*x));
     char err[256] = "";
+    struct stat st;
 
     strcpy(x->dir, "/tmp/gtmux-vnc-XXXXXX");
     assert_non_null(mkdtemp(x->dir));
@@ -161,6 +163,8 @@ static int setup_server(void **state)
 
     if (vnc_open(&x->t.sink, &o, &sink_test_events, &x->t, err, sizeof(err)))
         fail_msg("%s", err);
+    assert_int_equal(stat(x->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600); /* no password is asked for on it */
     *state = x;
     return 0;
 }

@@ -37,7 +37,7 @@ const char *__lsan_default_suppressions(void)
 
 /* ---- a client on a thread of its own */
 
-enum act { NOTHING, TYPE, TYPE_CODES, POINT };
+enum act { NOTHING, TYPE, TYPE_CODES, POINT, HOLD };
 
 struct client {
     rfbClient *rfb;
@@ -79,6 +79,9 @@ static void do_it(struct client *me)
         SendPointerEvent(me->rfb, 160, 100, rfbButton3Mask);
         SendPointerEvent(me->rfb, 319, 199, rfbButton4Mask);
         SendPointerEvent(me->rfb, 65000, 65000, 0);
+        break;
+    case HOLD:
+        SendPointerEvent(me->rfb, 160, 100, rfbButton1Mask);
         break;
     default:
         break;
@@ -217,10 +220,8 @@ static void come(struct fixture *x, const char *user, const char *password, bool
         serve(x);
 }
 
-static int teardown(void **state)
+static void leave(struct fixture *x)
 {
-    struct fixture *x = *state;
-
     x->c.stop = true;
     while (x->started && !x->c.done)
         serve(x);
@@ -230,6 +231,11 @@ static int teardown(void **state)
     for (unsigned i = 0; i < 10; i++)
         serve(x);
     x->t.nevents = 0;
+}
+
+static int teardown(void **state)
+{
+    leave(*state);
     return 0;
 }
 
@@ -349,6 +355,20 @@ static void a_client_that_leaves_lets_go(void **state)
     assert_int_equal(x->t.event[3].kind, INPUT_LIFT);
 }
 
+/* And the button is up for the next one, too. */
+static void the_next_client_can_press_what_the_last_one_held(void **state)
+{
+    struct fixture *x = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        come(x, "me", "secret", true);
+        act(x, HOLD, 2);
+        assert_int_equal(x->t.event[1].kind, INPUT_BUTTON);
+        assert_true(x->t.event[1].down);
+        leave(x);
+    }
+}
+
 static void layouts_differ(void **state)
 {
     struct vnc_keys *us = vnc_keys_create("us"), *de = vnc_keys_create("de");
@@ -374,7 +394,8 @@ int main(void)
         CASE(the_right_words_let_a_client_in),    CASE(wrong_words_do_not),
         CASE(nobody_comes_in_without_a_password), CASE(letters_become_keys),
         CASE(key_numbers_are_taken_as_they_are),  CASE(pointers_move_and_click),
-        CASE(a_client_that_leaves_lets_go),       cmocka_unit_test(layouts_differ),
+        CASE(a_client_that_leaves_lets_go),       CASE(the_next_client_can_press_what_the_last_one_held),
+        cmocka_unit_test(layouts_differ),
     };
 
     gt_log_set_level(GT_LOG_ERROR);
