@@ -11,11 +11,12 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
 
-#define PATIENCE_NS    (5 * NS_PER_S)    /* for a compositor's answer at the start */
-#define FLUSH_NS       UINT64_C(5000000) /* until a full socket is tried again */
-#define DMABUF_VERSION 4u
-#define FIRST_WIDTH    640u /* of the window until the guest shows something */
-#define FIRST_HEIGHT   480u
+#define PATIENCE_NS        (5 * NS_PER_S)    /* for a compositor's answer at the start */
+#define FLUSH_NS           UINT64_C(5000000) /* until a full socket is tried again */
+#define DMABUF_VERSION     4u
+#define COMPOSITOR_VERSION 4u   /* the first with damage_buffer */
+#define FIRST_WIDTH        640u /* of the window until the guest shows something */
+#define FIRST_HEIGHT       480u
 
 /* ---- what the compositor offers */
 
@@ -25,21 +26,21 @@ static void on_global(void *ctx, struct wl_registry *r, uint32_t name, const cha
     struct wayland *w = ctx;
     struct {
         const struct wl_interface *interface;
-        uint32_t version; /* at most */
+        uint32_t least, most; /* versions */
         void **to;
     } rows[] = {
-        {&wl_compositor_interface, 4, (void **)&w->compositor},
-        {&wl_subcompositor_interface, 1, (void **)&w->subcompositor},
-        {&wl_shm_interface, 1, (void **)&w->shm},
-        {&xdg_wm_base_interface, 2, (void **)&w->wm},
-        {&wp_viewporter_interface, 1, (void **)&w->viewporter},
-        {&zwp_linux_dmabuf_v1_interface, DMABUF_VERSION, (void **)&w->dmabuf},
-        {&zxdg_decoration_manager_v1_interface, 1, (void **)&w->decorations},
+        {&wl_compositor_interface, COMPOSITOR_VERSION, COMPOSITOR_VERSION, (void **)&w->compositor},
+        {&wl_subcompositor_interface, 1, 1, (void **)&w->subcompositor},
+        {&wl_shm_interface, 1, 1, (void **)&w->shm},
+        {&xdg_wm_base_interface, 1, 2, (void **)&w->wm},
+        {&wp_viewporter_interface, 1, 1, (void **)&w->viewporter},
+        {&zwp_linux_dmabuf_v1_interface, 1, DMABUF_VERSION, (void **)&w->dmabuf},
+        {&zxdg_decoration_manager_v1_interface, 1, 1, (void **)&w->decorations},
     };
 
     for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
-        if (!*rows[i].to && !strcmp(interface, rows[i].interface->name))
-            *rows[i].to = wl_registry_bind(r, name, rows[i].interface, GT_MIN(version, rows[i].version));
+        if (!*rows[i].to && version >= rows[i].least && !strcmp(interface, rows[i].interface->name))
+            *rows[i].to = wl_registry_bind(r, name, rows[i].interface, GT_MIN(version, rows[i].most));
     if (!strcmp(interface, wl_seat_interface.name))
         winput_add_seat(w, name, version);
 }
@@ -126,7 +127,7 @@ static int start(struct wayland *w, char *err, size_t errsz)
         return ret;
     }
     if (!w->compositor || !w->shm || !w->wm) {
-        snprintf(err, errsz, "the Wayland compositor lacks wl_shm or xdg-shell");
+        snprintf(err, errsz, "the Wayland compositor is too old: wl_compositor 4, wl_shm and xdg-shell are needed");
         return -EOPNOTSUPP;
     }
     wl_shm_add_listener(w->shm, &wbuffer_shm_listener, w);

@@ -68,6 +68,7 @@ struct wpointer {
     uint32_t seat_name, enter_serial;
     bool inside;
     uint32_t x, y;                                  /* pixel of the picture */
+    uint32_t buttons;                               /* that are down, a bit each */
     int32_t scroll[2];                              /* way of each axis that has not become clicks, 24.8 fixed point */
     int32_t clicks[2];                              /* of the events of this frame */
     bool has_clicks[2];                             /* the wheel counts them itself */

@@ -1,4 +1,6 @@
 /* The Wayland sink on a compositor that is a test double, which is slow, hidden or choosy as the test wants it. */
+#include <errno.h>
+#include <linux/input-event-codes.h>
 #include <sys/stat.h>
 
 #include "wayland_double.h"
@@ -426,6 +428,99 @@ static void a_size_becomes_a_mode(void **state)
     sink_gone(&x->t, &f);
 }
 
+/* A window that stays as large shows another mode at another scale: the cursor goes along. */
+static void the_cursor_follows_the_scale(void **state)
+{
+    struct fixture *x = *state;
+    struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR),
+                        g = make_frame(2, 640, 400, VGPU_FMT_XRGB8888, VGPU_LINEAR),
+                        c = make_frame(3, 64, 64, VGPU_FMT_ARGB8888, VGPU_LINEAR);
+    const struct viewer_cursor cursor = {.frame = &c, .x = 100, .y = 50, .width = 64, .height = 64};
+
+    f.shared = g.shared = false;
+    double_lock(&x->d);
+    double_configure(&x->d, 640, 400, XDG_TOPLEVEL_STATE_MAXIMIZED);
+    double_unlock(&x->d);
+    sink_flip(&x->t, &f, 1);
+    wait_commits(x, 2);
+    x->t.sink->ops->cursor(x->t.sink, &cursor);
+    some_time(x);
+    assert_int_equal(x->d.cursor[0], 200);
+    assert_int_equal(x->d.cursor[1], 100);
+    sink_flip(&x->t, &g, 2);
+    some_time(x);
+    assert_int_equal(x->d.cursor[0], 100);
+    assert_int_equal(x->d.cursor[1], 50);
+    sink_gone(&x->t, &f);
+    sink_gone(&x->t, &g);
+    sink_gone(&x->t, &c);
+}
+
+/* ---- the pointer */
+
+/* Presses a button over the window. */
+static void press(struct fixture *x)
+{
+    double_lock(&x->d);
+    wl_pointer_send_enter(x->d.pointer, 1, x->d.surface, wl_fixed_from_int(5), wl_fixed_from_int(5));
+    wl_pointer_send_frame(x->d.pointer);
+    wl_pointer_send_button(x->d.pointer, 2, 0, BTN_LEFT, WL_POINTER_BUTTON_STATE_PRESSED);
+    wl_pointer_send_frame(x->d.pointer);
+    double_unlock(&x->d);
+    some_time(x);
+    assert_int_equal(x->t.nevents, 2);
+    assert_true(x->t.event[1].down);
+}
+
+static void check_released(struct fixture *x)
+{
+    some_time(x);
+    assert_int_equal(x->t.nevents, 3);
+    assert_int_equal(x->t.event[2].kind, INPUT_BUTTON);
+    assert_int_equal(x->t.event[2].code, INPUT_LEFT);
+    assert_false(x->t.event[2].down);
+}
+
+static void a_button_goes_up_when_the_pointer_leaves(void **state)
+{
+    struct fixture *x = *state;
+
+    press(x);
+    double_lock(&x->d);
+    wl_pointer_send_leave(x->d.pointer, 3, x->d.surface);
+    wl_pointer_send_frame(x->d.pointer);
+    double_unlock(&x->d);
+    check_released(x);
+}
+
+static void a_button_goes_up_when_the_pointer_is_unplugged(void **state)
+{
+    struct fixture *x = *state;
+
+    press(x);
+    double_lock(&x->d);
+    wl_seat_send_capabilities(x->d.seat, 0);
+    double_unlock(&x->d);
+    check_released(x);
+}
+
+static void any_way_of_a_wheel_is_taken(void **state)
+{
+    struct fixture *x = *state;
+
+    double_lock(&x->d);
+    for (unsigned i = 0; i < 100; i++)
+        wl_pointer_send_axis(x->d.pointer, 0, WL_POINTER_AXIS_VERTICAL_SCROLL, INT32_MAX);
+    wl_pointer_send_axis_discrete(x->d.pointer, WL_POINTER_AXIS_HORIZONTAL_SCROLL, INT32_MIN);
+    wl_pointer_send_axis(x->d.pointer, 0, WL_POINTER_AXIS_HORIZONTAL_SCROLL, INT32_MIN);
+    wl_pointer_send_axis(x->d.pointer, 0, 77, 1);
+    wl_pointer_send_frame(x->d.pointer);
+    double_unlock(&x->d);
+    some_time(x);
+    assert_int_equal(x->t.nevents, 64); /* 16 clicks each way, at most */
+    assert_int_equal(x->t.event[0].code, INPUT_WHEEL_LEFT);
+}
+
 static void a_ping_is_answered_and_a_closed_window_ends_it(void **state)
 {
     struct fixture *x = *state;
@@ -459,6 +554,21 @@ static void a_compositor_that_goes_is_an_error(void **state)
     assert_true(rc < 0);
 }
 
+static void an_old_compositor_is_told(void **state)
+{
+    const struct wayland_options o = {.title = "test", .fps = 30};
+    struct fixture *x = calloc(1, sizeof(*x));
+    char err[256] = "";
+
+    (void)state;
+    x->d.compositor_version = 3; /* without damage in pixels of the buffer */
+    double_start(&x->d);
+    assert_int_equal(wayland_open(&x->t.sink, &o, &sink_test_events, &x->t, err, sizeof(err)), -EOPNOTSUPP);
+    assert_non_null(strstr(err, "too old"));
+    double_stop(&x->d);
+    free(x);
+}
+
 static void no_compositor_is_told(void **state)
 {
     const struct wayland_options o = {.title = "test", .fps = 30};
@@ -489,8 +599,13 @@ int main(void)
         CASE(gtmux_dms_copies_are_passed_on, setup),
         CASE(changes_in_shared_memory_are_found, setup_without),
         CASE(a_size_becomes_a_mode, setup),
+        CASE(the_cursor_follows_the_scale, setup),
+        CASE(a_button_goes_up_when_the_pointer_leaves, setup),
+        CASE(a_button_goes_up_when_the_pointer_is_unplugged, setup),
+        CASE(any_way_of_a_wheel_is_taken, setup),
         CASE(a_ping_is_answered_and_a_closed_window_ends_it, setup),
         CASE(a_compositor_that_goes_is_an_error, setup),
+        cmocka_unit_test(an_old_compositor_is_told),
         cmocka_unit_test(no_compositor_is_told),
     };
 
