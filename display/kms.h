@@ -1,7 +1,8 @@
 /*
  * A monitor of this machine as a sink: DRM/KMS with atomic commits. A frame that the display engine can scan out is
  * imported and shown as it is; any other is detiled into dumb buffers, and the bytes are counted. The guest's cursor is
- * a plane of its own, so moving it does not touch the picture. What was on the screen before is put back at the end.
+ * a plane of its own, so moving it does not touch the picture; its sprite planes are overlay planes, where the device
+ * takes them. What was on the screen before is put back at the end.
  */
 #ifndef GTMUX_DISPLAY_KMS_H
 #define GTMUX_DISPLAY_KMS_H
@@ -19,14 +20,21 @@ struct kms_options {
 
 struct kms_stats {
     uint64_t flips, cursor_moves, modesets;
+    uint64_t layers;       /* of flips, shown on overlay planes */
+    uint64_t refused;      /* flips with layers that the device does not take */
     uint64_t imports;      /* framebuffers made of frames */
     uint64_t bytes_copied; /* into dumb buffers */
 };
 
-/* Takes the monitor over. shown is called, from kms_dispatch or kms_flip, when a flip is on the screen. 0, or -errno
- * with a message that says what to do. */
-int kms_open(struct kms **out, const struct kms_options *o, void (*shown)(void *ctx, uint32_t serial), void *ctx,
-             char *err, size_t errsz);
+/* How flips are answered, from kms_dispatch or kms_flip. */
+struct kms_events {
+    void (*shown)(void *ctx, uint32_t serial);   /* it is on the screen */
+    void (*compose)(void *ctx, uint32_t serial); /* it cannot be, with its layers (viewer_compose) */
+};
+
+/* Takes the monitor over. 0, or -errno with a message that says what to do. */
+int kms_open(struct kms **out, const struct kms_options *o, const struct kms_events *events, void *ctx, char *err,
+             size_t errsz);
 /* Shows what was there before. NULL is fine. */
 void kms_close(struct kms *k);
 /* "card0 HDMI-A-1", for people. */

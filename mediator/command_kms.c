@@ -125,14 +125,18 @@ static void print_stats(const struct kms_command *c)
     struct kms_stats st;
 
     kms_get_stats(c->kms, &st);
-    printf("%s: %llu flips, %llu cursor moves, %llu modes set, %llu frames imported, %llu bytes copied\n",
+    printf("%s: %llu flips, %llu cursor moves, %llu modes set, %llu frames imported, %llu bytes copied, "
+           "%llu planes on overlays, %llu flips composed instead\n",
            kms_name(c->kms), (unsigned long long)st.flips, (unsigned long long)st.cursor_moves,
-           (unsigned long long)st.modesets, (unsigned long long)st.imports, (unsigned long long)st.bytes_copied);
+           (unsigned long long)st.modesets, (unsigned long long)st.imports, (unsigned long long)st.bytes_copied,
+           (unsigned long long)st.layers, (unsigned long long)st.refused);
 }
 
 int command_kms(int argc, char **argv)
 {
-    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true};
+    static const struct viewer_events events = {
+        .flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true, .layers = true};
+    static const struct kms_events kms_events = {.shown = view_shown, .compose = view_compose};
     struct kms_command c = {.opt.fd = -1};
     char err[256] = "";
     int code = view_begin(&parser, argc, argv, &c);
@@ -141,7 +145,7 @@ int command_kms(int argc, char **argv)
         return code;
     code = EXIT_FAILURE;
     if (!view_connect(&c.view, &events)) {
-        if (kms_open(&c.kms, &c.opt, view_shown, &c, err, sizeof(err)))
+        if (kms_open(&c.kms, &c.opt, &kms_events, &c, err, sizeof(err)))
             fprintf(stderr, "gtmux: %s\n", err);
         else
             code = view_run(&c.view, &(struct view_loop){kms_fd(c.kms), dispatch, tick});

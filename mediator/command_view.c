@@ -165,6 +165,14 @@ void view_shown(void *ctx, uint32_t serial)
     c->error = c->error ? c->error : rc;
 }
 
+void view_compose(void *ctx, uint32_t serial)
+{
+    struct view_common *c = ctx;
+    int rc = c->viewer ? viewer_compose(c->viewer, serial) : 0;
+
+    c->error = c->error ? c->error : rc;
+}
+
 void view_refresh(void *ctx)
 {
     struct view_common *c = ctx;

@@ -40,9 +40,10 @@ int view_connect(struct view_common *c, const struct viewer_events *events);
 /* Closes what these have opened. */
 void view_end(struct view_common *c);
 
-/* Handlers for a sink's events: answer a flip; ask to look for changes in copied frames; ask for a mode, as gtmux head
- * NAME N mode=WxH@60 does, or @30 (false: refused). */
+/* Handlers for a sink's events: answer a flip, or refuse its layers; ask to look for changes in copied frames; ask for
+ * a mode, as gtmux head NAME N mode=WxH@60 does, or @30 (false: refused). */
 void view_shown(void *ctx, uint32_t serial);
+void view_compose(void *ctx, uint32_t serial);
 void view_refresh(void *ctx);
 bool view_resize(void *ctx, uint32_t width, uint32_t height);
 /* An input_fn: to QEMU, or nowhere. */

@@ -219,6 +219,23 @@ void dv_start_sink(struct dv *d, const char *const *extra)
     d->sink = spawn(args, extra, DV_KMS_LOG);
 }
 
+void dv_begin(struct dv *d, const char *const *dm, const char *const *sink)
+{
+    dv_open_card(d);
+    dv_start_dm(d, dm);
+    sg_connect(&d->g, DV_SOCKET, DV_GUEST_MIB);
+    dv_start_sink(d, sink);
+    dv_wait_shown(0, 1);
+}
+
+void dv_finish(struct dv *d)
+{
+    dv_end(&d->sink, SIGTERM);
+    sg_leave(&d->g);
+    dv_end(&d->dm, SIGTERM);
+    dv_close_card(d);
+}
+
 int dv_end(pid_t *pid, int signal)
 {
     int status = 0;
@@ -321,6 +338,34 @@ bool dv_file_has(const char *path, const char *text)
     if (f)
         fclose(f);
     return found;
+}
+
+double dv_sink_figure(const char *word)
+{
+    FILE *f = fopen(DV_KMS_LOG, "re");
+    char line[512];
+    double figure = -1;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        char *at = strstr(line, word);
+
+        if (!at || at - line < 2)
+            continue;
+        for (at--; at > line && at[-1] >= '0' && at[-1] <= '9';)
+            at--;
+        sscanf(at, "%lf", &figure);
+    }
+    if (f)
+        fclose(f);
+    return figure;
+}
+
+bool dv_near(uint32_t a, uint32_t b, int off)
+{
+    for (unsigned shift = 0; shift < 24; shift += 8)
+        if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > off)
+            return false;
+    return true;
 }
 
 void dv_write_file(const char *path, const char *text)
