@@ -126,6 +126,9 @@ static void took_off(struct kms *k, bool cursor)
  * again; -errno: the picture cannot be shown. */
 static int commit(struct kms *k)
 {
+    /* The kernel takes no commit that changes nothing on any CRTC and asks for an event. */
+    if (!k->busy && !k->want.cursor.buffer && !k->now.cursor.buffer)
+        k->cursor_dirty = false;
     bool cursor = k->cursor_dirty;
 
     if (k->busy || !k->lit || (!k->picture_dirty && !cursor))
@@ -273,17 +276,23 @@ static bool takes_layers(struct kms *k, const struct viewer_flip *f)
     return kms_prepare_layers(k, f) && (!f->nlayers || !submit(k, false, DRM_MODE_ATOMIC_TEST_ONLY));
 }
 
-/* The picture that is shown stays until the composed one comes. */
-static void refuse(struct kms *k, uint32_t serial, unsigned turn)
+/* What is shown stays until the next flip. */
+static void keep_screen(struct kms *k)
 {
     kms_picture_set(k, &k->want.picture, &k->now.picture);
     for (unsigned i = 0; i < KMS_OVERLAYS; i++)
         kms_picture_set(k, &k->want.layer[i], &k->now.layer[i]);
-    k->turn = turn;
     k->source = NULL;
     k->picture_dirty = false;
-    k->lit &= !k->modeset; /* the composed one sets the mode */
+    k->lit &= !k->modeset; /* the next one sets the mode */
     k->modeset = false;
+}
+
+/* A composed one will come. */
+static void refuse(struct kms *k, uint32_t serial, unsigned turn)
+{
+    keep_screen(k);
+    k->turn = turn;
     k->stats.refused++;
     k->events->compose(k->ctx, serial);
 }
@@ -336,6 +345,14 @@ void kms_cursor(struct kms *k, const struct viewer_cursor *c)
     kms_picture_set(k, &k->want.cursor, &p);
     k->cursor_dirty = true;
     (void)commit(k);
+}
+
+void kms_next_guest(struct kms *k)
+{
+    settle(k);
+    k->flip_in_flight = false; /* the device does not answer */
+    keep_screen(k);
+    kms_cursor(k, &(struct viewer_cursor){0});
 }
 
 void kms_frame_gone(struct kms *k, struct viewer_frame *f)

@@ -46,6 +46,9 @@ int kms_dispatch(struct kms *k);
 /* Shows a frame, or with none darkness. 0; -errno with a message: this picture cannot be shown (it counts as shown). */
 int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz);
 void kms_cursor(struct kms *k, const struct viewer_cursor *c);
+/* The flips and cursors to come are another guest's: what is under way is answered or forgotten, the cursor goes, the
+ * picture stays until the next flip. */
+void kms_next_guest(struct kms *k);
 /* The frame goes away. It stays on the screen until the next one is there. */
 void kms_frame_gone(struct kms *k, struct viewer_frame *f);
 /* True when what is shown is a copy, which has to be brought up to date by kms_refresh; false: the screen follows the

@@ -42,9 +42,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->verbose = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (c->name)
+        if (c->name && c->guests >= c->max_guests)
             argp_error(state, "unexpected argument '%s'", arg);
-        c->name = arg;
+        c->name = c->name ? c->name : arg;
+        if (c->guests < VIEW_GUESTS)
+            c->guest[c->guests++] = arg;
         return 0;
     case ARGP_KEY_END:
         if (!c->name)
@@ -255,8 +257,12 @@ static int step(struct view_common *c, const struct view_loop *loop, const struc
     if (fds[FD_VIEWER].revents)
         rc = viewer_dispatch(c->viewer);
     *next = loop->tick(c, gt_clock_ns());
-    if (rc || c->error)
-        return -lost(c, rc ? rc : -ECONNRESET);
+    if (rc || c->error) {
+        rc = lost(c, rc ? rc : -ECONNRESET);
+        c->error = 0;
+        if (!loop->lost || !loop->lost(c))
+            return -rc;
+    }
     if (!c->input)
         return 0;
     qmp_input_dispatch(c->input, fds[FD_INPUT].revents);
@@ -267,7 +273,7 @@ static int step(struct view_common *c, const struct view_loop *loop, const struc
 int view_run(struct view_common *c, const struct view_loop *loop)
 {
     struct pollfd fds[FDS] = {[FD_SIGNALS] = {.fd = c->signals, .events = POLLIN},
-                              [FD_VIEWER] = {.fd = viewer_fd(c->viewer), .events = POLLIN},
+                              [FD_VIEWER] = {.events = POLLIN},
                               [FD_SINK] = {.fd = loop->fd, .events = POLLIN},
                               [FD_INPUT] = {.fd = -1}};
     uint64_t next = 0;
@@ -277,6 +283,7 @@ int view_run(struct view_common *c, const struct view_loop *loop)
             fds[FD_INPUT].fd = qmp_input_fd(c->input);
             fds[FD_INPUT].events = qmp_input_poll(c->input);
         }
+        fds[FD_VIEWER].fd = viewer_fd(c->viewer); /* a sink may change it */
         int n = poll(fds, FDS, timeout_ms(next));
 
         if (n < 0 && errno != EINTR)

@@ -12,8 +12,12 @@
 #include "display/viewer.h"
 #include "mediator/qmp_input.h"
 
+#define VIEW_GUESTS 9u
+
 struct view_common {
-    const char *name, *run_dir; /* of the guest; of its sockets, NULL: the default */
+    const char *name, *run_dir;     /* of the guest; of its sockets, NULL: the default */
+    const char *guest[VIEW_GUESTS]; /* all that were named, in order; a sink that takes several sets max_guests */
+    unsigned guests, max_guests;
     unsigned head;
     bool verbose;
     int signals; /* readable when SIGINT or SIGTERM has come; -1: not set up */
@@ -57,6 +61,8 @@ struct view_loop {
     /* After everything else: does what is due at `now` (gt_clock_ns); when to be called again, UINT64_MAX: not before
      * something has happened. */
     uint64_t (*tick)(void *ctx, uint64_t now);
+    /* The guest has gone. True: another viewer is connected. NULL: that is the end. */
+    bool (*lost)(void *ctx);
 };
 /* Runs until a signal, the guest's end or the sink's. The exit code; the reason of a failure is on stderr. */
 int view_run(struct view_common *c, const struct view_loop *loop);

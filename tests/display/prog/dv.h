@@ -44,6 +44,8 @@ void dv_open_card(struct dv *d);
 void dv_close_card(struct dv *d);
 /* extra: further arguments, up to a NULL; may be NULL. */
 void dv_start_dm(struct dv *d, const char *const *extra);
+/* Another gtmux-dm, of a guest of this name, with its socket. */
+pid_t dv_start_other(const char *name, const char *socket);
 void dv_start_sink(struct dv *d, const char *const *extra);
 /* All three, until a first answer has come from the sink; and their end. */
 void dv_begin(struct dv *d, const char *const *dm, const char *const *sink);
@@ -52,10 +54,15 @@ void dv_finish(struct dv *d);
 int dv_end(pid_t *pid, int signal);
 /* A counter of gtmux stats, such as "display/dmabufs_made" or "pipes/0/flips". */
 double dv_stat(const char *path);
+double dv_stat_of(const char *name, const char *path);
+/* Runs `gtmux ARGUMENT...` and returns its exit code. */
+int dv_gtmux(const char *const *args);
 /* Waits until the sink has answered `n` flips since `from` was read. */
 bool dv_wait_shown(double from, unsigned n);
 /* What is on the screen of width x height now. False: it could not be captured. */
 bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
+/* A buffer of the card's, black. */
+bool dv_make_buffer(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
 void dv_capture_free(struct dv *d, struct dv_capture *c);
 /* The CRC of what is shown now, 0: none came. */
 uint32_t dv_crc(void);
@@ -72,7 +79,8 @@ double dv_sink_figure(const char *word);
 /* The channels of two pixels differ by so much at most. */
 bool dv_near(uint32_t a, uint32_t b, int off);
 
-/* dv_sprites.c: */
+/* Tests in files of their own. */
 void dv_sprites(struct dv *d);
+void dv_switch(struct dv *d);
 
 #endif

@@ -90,6 +90,11 @@ static void sprites(void)
     dv_sprites(&dv);
 }
 
+static void switches(void)
+{
+    dv_switch(&dv);
+}
+
 /* ---- the tests */
 
 struct layout {
@@ -541,10 +546,13 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } tests[] = {
-        {"layouts", layouts},           {"flips", flips},         {"paced", paced},
-        {"changes", changes_of_a_copy}, {"cursor", cursor},       {"crcs", crcs},
-        {"low_limit", low_limit},       {"sandboxed", sandboxed}, {"deaths", deaths},
-        {"guests", guests_change},      {"sprites", sprites},     {"bench", bench},
+        {"layouts", layouts},     {"flips", flips},
+        {"paced", paced},         {"changes", changes_of_a_copy},
+        {"cursor", cursor},       {"crcs", crcs},
+        {"low_limit", low_limit}, {"sandboxed", sandboxed},
+        {"deaths", deaths},       {"guests", guests_change},
+        {"sprites", sprites},     {"switch", switches},
+        {"bench", bench},
     };
 
     if (argc > 1) {
