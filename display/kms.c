@@ -11,7 +11,13 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
-#define FIXED(v) ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+#define FIXED(v)   ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+#define REFRESH_NS UINT64_C(33000000)    /* between looks for changes in a picture that is a copy */
+
+static struct kms *kms_of(struct sink *s)
+{
+    return (struct kms *)s; /* its first member */
+}
 
 /* ---- commits */
 
@@ -86,7 +92,7 @@ static int submit_flip(struct kms *k, bool cursor)
 
 static void tell_shown(struct kms *k, uint32_t serial)
 {
-    k->events->shown(k->ctx, serial);
+    k->events.shown(k->ctx, serial);
 }
 
 /* A cursor that was imported may do as a copy of the size that the device wants; else there is none. */
@@ -167,13 +173,13 @@ static void on_flip_event(int fd, unsigned sequence, unsigned seconds, unsigned 
     }
 }
 
-int kms_dispatch(struct kms *k)
+static int handle_events(struct kms *k)
 {
     drmEventContext events = {.version = 3, .page_flip_handler2 = on_flip_event};
 
     if (drmHandleEvent(k->fd, &events))
         return errno == EAGAIN ? 0 : -EIO;
-    (void)commit(k); /* what came in the meantime; kms_refresh tries again if it must */
+    (void)commit(k); /* what came in the meantime; refresh tries again if it must */
     return 0;
 }
 
@@ -186,7 +192,7 @@ static void settle(struct kms *k)
         struct pollfd p = {.fd = k->fd, .events = POLLIN};
 
         if (poll(&p, 1, 100) > 0)
-            kms_dispatch(k);
+            handle_events(k);
     }
 }
 
@@ -259,15 +265,19 @@ static int prepare_picture(struct kms *k, const struct viewer_flip *f)
     return 0;
 }
 
-static int cannot_show(struct kms *k, const struct viewer_flip *f, int error, char *err, size_t errsz)
+static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
 {
-    snprintf(err, errsz,
+    char text[sizeof(k->told)];
+
+    snprintf(text, sizeof(text),
              "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
              f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
+    if (strcmp(text, k->told) != 0)
+        gt_warn("kms: %s", text);
+    memcpy(k->told, text, sizeof(text));
     k->picture_dirty = k->modeset = false;
     k->lit = false; /* the next picture sets a mode again */
     tell_shown(k, f->serial);
-    return error;
 }
 
 /* Does the device take the layers, with all else that the next commit changes? */
@@ -294,16 +304,20 @@ static void refuse(struct kms *k, uint32_t serial, unsigned turn)
     keep_screen(k);
     k->turn = turn;
     k->stats.refused++;
-    k->events->compose(k->ctx, serial);
+    k->events.compose(k->ctx, serial);
 }
 
-int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz)
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct kms *k = kms_of(s);
+
+    k->frame = f->frame;
+    k->refresh_at = now + REFRESH_NS;
     k->serial = f->serial;
     if (!f->frame) {
         go_dark(k);
         tell_shown(k, f->serial);
-        return 0;
+        return;
     }
     settle(k); /* of the cursor; a flip never comes before the last one is shown */
     const unsigned turn = k->turn;
@@ -313,17 +327,21 @@ int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz
         ret = prepare_picture(k, f);
     if (!ret && !takes_layers(k, f)) {
         refuse(k, f->serial, turn);
-        return 0;
+        return;
     }
     if (!ret) {
         k->lit = true;
         ret = commit(k);
     }
-    return ret && ret != -EBUSY ? cannot_show(k, f, ret, err, errsz) : 0;
+    if (ret && ret != -EBUSY)
+        cannot_show(k, f, ret);
+    else
+        k->told[0] = 0;
 }
 
-void kms_cursor(struct kms *k, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
+    struct kms *k = kms_of(s);
     struct kms_picture p = {.width = c->width,
                             .height = c->height,
                             .to_x = c->x,
@@ -347,16 +365,24 @@ void kms_cursor(struct kms *k, const struct viewer_cursor *c)
     (void)commit(k);
 }
 
-void kms_next_guest(struct kms *k)
+/* What is under way is answered or forgotten, the cursor goes, the picture stays until the next flip. */
+static void next_guest(struct sink *s)
 {
+    struct kms *k = kms_of(s);
+
     settle(k);
     k->flip_in_flight = false; /* the device does not answer */
     keep_screen(k);
-    kms_cursor(k, &(struct viewer_cursor){0});
+    show_cursor(s, &(struct viewer_cursor){0});
 }
 
-void kms_frame_gone(struct kms *k, struct viewer_frame *f)
+/* The frame stays on the screen until the next one is there. */
+static void gone(struct sink *s, struct viewer_frame *f)
 {
+    struct kms *k = kms_of(s);
+
+    if (k->frame == f)
+        k->frame = NULL;
     if (k->source == f)
         k->source = NULL;
     if (k->cursor_source == f)
@@ -365,52 +391,37 @@ void kms_frame_gone(struct kms *k, struct viewer_frame *f)
     f->user = NULL;
 }
 
-bool kms_copies(const struct kms *k)
-{
-    return k->source != NULL || k->picture_dirty || k->cursor_dirty;
-}
-
-void kms_refresh(struct kms *k)
+/* Copies what has changed since the last time. */
+static void refresh(struct kms *k)
 {
     (void)commit(k); /* what somebody else's commit was in the way of */
     if (k->source && !k->busy && k->now.picture.buffer)
         kms_copy_changes(k, k->now.picture.buffer);
 }
 
-/* ---- life */
-
-int kms_open(struct kms **out, const struct kms_options *o, const struct kms_events *events, void *ctx, char *err,
-             size_t errsz)
+/* An imported picture follows the guest's memory by itself, copies only when somebody looks: we at shared frames,
+ * gtmux-dm at those that it copies. */
+static uint64_t tick(struct sink *s, uint64_t now)
 {
-    struct kms *k = calloc(1, sizeof(*k));
+    struct kms *k = kms_of(s);
 
-    *out = NULL;
-    if (!k) {
-        snprintf(err, errsz, "no memory");
-        return -ENOMEM;
-    }
-    *k = (struct kms){.fd = -1, .opt = *o, .events = events, .ctx = ctx};
-    int ret = kms_find(k, err, errsz);
-
-    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
-        ret = -errno;
-        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
-                 strerror(errno));
-    }
-    if (ret) {
-        kms_close(k);
-        return ret;
-    }
-    k->master = true;
-    kms_save(k);
-    *out = k;
-    return 0;
+    if (!k->source && !k->picture_dirty && !k->cursor_dirty)
+        return UINT64_MAX;
+    if (now < k->refresh_at)
+        return k->refresh_at;
+    if (k->frame && !k->frame->shared)
+        k->events.refresh(k->ctx);
+    refresh(k);
+    return k->refresh_at = now + REFRESH_NS;
 }
 
-void kms_close(struct kms *k)
+/* ---- life */
+
+/* Shows what was there before. */
+static void close_monitor(struct sink *s)
 {
-    if (!k)
-        return;
+    struct kms *k = kms_of(s);
+
     if (k->master) {
         settle(k);
         kms_restore(k);
@@ -433,17 +444,62 @@ void kms_close(struct kms *k)
     free(k);
 }
 
-const char *kms_name(const struct kms *k)
+static int get_fd(const struct sink *s)
 {
-    return k->name;
+    return ((const struct kms *)s)->fd;
 }
 
-int kms_fd(const struct kms *k)
+static int dispatch(struct sink *s)
 {
-    return k->fd;
+    return handle_events(kms_of(s));
 }
 
-void kms_get_stats(const struct kms *k, struct kms_stats *out)
+static const struct sink_ops ops = {
+    .lost = "the display device has gone",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .next_guest = next_guest,
+    .close = close_monitor,
+};
+
+int kms_open(struct sink **out, const struct kms_options *o, const struct sink_events *events, void *ctx, char *err,
+             size_t errsz)
 {
-    *out = k->stats;
+    struct kms *k = calloc(1, sizeof(*k));
+
+    *out = NULL;
+    if (!k) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *k = (struct kms){.base.ops = &ops, .fd = -1, .opt = *o, .events = *events, .ctx = ctx};
+    int ret = kms_find(k, err, errsz);
+
+    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
+        ret = -errno;
+        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
+                 strerror(errno));
+    }
+    if (ret) {
+        close_monitor(&k->base);
+        return ret;
+    }
+    k->master = true;
+    kms_save(k);
+    *out = &k->base;
+    return 0;
+}
+
+const char *kms_name(const struct sink *s)
+{
+    return ((const struct kms *)s)->name;
+}
+
+void kms_get_stats(const struct sink *s, struct kms_stats *out)
+{
+    *out = ((const struct kms *)s)->stats;
 }

@@ -64,11 +64,12 @@ struct kms_screen {
 };
 
 struct kms {
+    struct sink base;
     int fd;
     bool own_fd, master;
     char name[64];
     struct kms_options opt;
-    const struct kms_events *events;
+    struct sink_events events;
     void *ctx;
 
     uint32_t connector, crtc;
@@ -105,6 +106,9 @@ struct kms {
     struct kms_buffer *cursor_copy;
     struct viewer_frame *cursor_source;
     uint64_t cursor_sum;
+    struct viewer_frame *frame; /* of the newest flip; NULL: dark, or it has gone */
+    uint64_t refresh_at;        /* when to look for changes in what is a copy */
+    char told[256];             /* the last complaint: each is told once */
     struct kms_stats stats;
 };
 

@@ -14,6 +14,7 @@
 
 #include "display/pixels.h"
 #include "display/qemu_dbus_internal.h"
+#include "display/unix_path.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
@@ -23,6 +24,11 @@
 #define TIMER_ACCURACY_US 1000
 #define EVENTS_A_CALL     64u
 #define CURSOR_SIDE       256u
+
+static struct qdbus *qdbus_of(struct sink *s)
+{
+    return (struct qdbus *)s; /* its first member */
+}
 
 /* ---- properties and methods */
 
@@ -221,8 +227,11 @@ static void tell_all(struct qdbus *q)
         listener_next(&q->listener[i]);
 }
 
-void qdbus_flip(struct qdbus *q, const struct viewer_flip *f)
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct qdbus *q = qdbus_of(s);
+
+    (void)now;
     q->flip = *f;
     if (f->width > INT16_MAX || f->height > INT16_MAX)
         q->flip.frame = NULL;
@@ -235,8 +244,10 @@ void qdbus_flip(struct qdbus *q, const struct viewer_flip *f)
     qdbus_settle(q);
 }
 
-void qdbus_frame_gone(struct qdbus *q, struct viewer_frame *f)
+static void gone(struct sink *s, struct viewer_frame *f)
 {
+    struct qdbus *q = qdbus_of(s);
+
     if (q->flip.frame == f)
         q->flip.frame = NULL;
     if (q->cursor.frame == f)
@@ -316,8 +327,9 @@ static bool take_cursor(struct qdbus *q, const struct viewer_cursor *c)
     return other;
 }
 
-void qdbus_cursor(struct qdbus *q, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
+    struct qdbus *q = qdbus_of(s);
     bool other = take_cursor(q, c);
 
     q->cursor = *c;
@@ -330,16 +342,12 @@ void qdbus_cursor(struct qdbus *q, const struct viewer_cursor *c)
 
 /* ---- life */
 
+/* unix_path_clear has been there: the path is not too long. */
 static int listen_at(struct qdbus *q)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    struct stat st;
 
-    if (strlen(q->opt.path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
     memcpy(a.sun_path, q->opt.path, strlen(q->opt.path));
-    if (!lstat(q->opt.path, &st) && S_ISSOCK(st.st_mode))
-        unlink(q->opt.path);
     q->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (q->listen_fd < 0 || bind(q->listen_fd, (struct sockaddr *)&a, sizeof(a)))
         return -errno;
@@ -347,42 +355,24 @@ static int listen_at(struct qdbus *q)
     return chmod(q->opt.path, 0600) || listen(q->listen_fd, BACKLOG) ? -errno : 0;
 }
 
-static int start(struct qdbus *q)
+static int start(struct qdbus *q, char *err, size_t errsz)
 {
-    int ret;
+    int ret = unix_path_clear(q->opt.path, err, errsz);
 
-    if ((ret = sd_event_new(&q->loop)) < 0 || (ret = listen_at(q)) < 0 ||
-        (ret = sd_event_add_io(q->loop, &q->accept, q->listen_fd, EPOLLIN, on_accept, q)) < 0)
+    if (ret)
         return ret;
-    return sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
+    if ((ret = sd_event_new(&q->loop)) >= 0 && (ret = listen_at(q)) >= 0 &&
+        (ret = sd_event_add_io(q->loop, &q->accept, q->listen_fd, EPOLLIN, on_accept, q)) >= 0)
+        ret = sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
+    if (ret < 0)
+        snprintf(err, errsz, "cannot listen on %s: %s", q->opt.path, strerror(-ret));
+    return ret;
 }
 
-int qdbus_open(struct qdbus **out, const struct qdbus_options *o, const struct qdbus_events *events, void *ctx,
-               char *err, size_t errsz)
+static void close_bus(struct sink *s)
 {
-    struct qdbus *q = calloc(1, sizeof(*q));
-    int ret = -ENOMEM;
+    struct qdbus *q = qdbus_of(s);
 
-    *out = NULL;
-    if (q) {
-        *q = (struct qdbus){.opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
-        for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
-            q->listener[i].q = q;
-        ret = start(q);
-    }
-    if (ret < 0) {
-        snprintf(err, errsz, "cannot listen on %s: %s", o->path, strerror(-ret));
-        qdbus_close(q);
-        return ret;
-    }
-    *out = q;
-    return 0;
-}
-
-void qdbus_close(struct qdbus *q)
-{
-    if (!q)
-        return;
     q->unanswered = 0;
     for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
         listener_drop(&q->listener[i]);
@@ -400,13 +390,14 @@ void qdbus_close(struct qdbus *q)
     free(q);
 }
 
-int qdbus_fd(const struct qdbus *q)
+static int get_fd(const struct sink *s)
 {
-    return sd_event_get_fd(q->loop);
+    return sd_event_get_fd(((const struct qdbus *)s)->loop);
 }
 
-int qdbus_dispatch(struct qdbus *q)
+static int dispatch(struct sink *s)
 {
+    struct qdbus *q = qdbus_of(s);
     int ret = 1;
 
     for (unsigned i = 0; i < EVENTS_A_CALL && ret > 0; i++)
@@ -414,7 +405,49 @@ int qdbus_dispatch(struct qdbus *q)
     return GT_MIN(ret, 0);
 }
 
-void qdbus_get_stats(const struct qdbus *q, struct qdbus_stats *out)
+/* Sends what a flip has made. What breaks here breaks the next dispatch, too. */
+static uint64_t tick(struct sink *s, uint64_t now)
 {
-    *out = q->stats;
+    (void)now;
+    (void)dispatch(s);
+    return UINT64_MAX; /* the descriptor is readable, too, when a time has come */
+}
+
+static const struct sink_ops ops = {
+    .lost = "the D-Bus loop broke",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .close = close_bus,
+};
+
+int qdbus_open(struct sink **out, const struct qdbus_options *o, const struct sink_events *events, void *ctx, char *err,
+               size_t errsz)
+{
+    struct qdbus *q = calloc(1, sizeof(*q));
+
+    *out = NULL;
+    if (!q) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *q = (struct qdbus){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
+    for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
+        q->listener[i].q = q;
+    int ret = start(q, err, errsz);
+
+    if (ret < 0) {
+        close_bus(&q->base);
+        return ret;
+    }
+    *out = &q->base;
+    return 0;
+}
+
+void qdbus_get_stats(const struct sink *s, struct qdbus_stats *out)
+{
+    *out = ((const struct qdbus *)s)->stats;
 }

@@ -32,8 +32,9 @@ struct qdbus_listener {
 };
 
 struct qdbus {
+    struct sink base;
     struct qdbus_options opt;
-    struct qdbus_events events;
+    struct sink_events events;
     void *ctx;
     sd_event *loop;
     sd_event_source *accept, *timer;

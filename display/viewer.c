@@ -16,8 +16,9 @@
 #include "display/format.h"
 #include "vgpu/base/bits.h"
 
-#define SEND_TIMEOUT_S  5
-#define MESSAGES_A_CALL 64u
+#define SEND_TIMEOUT_S    5
+#define CONNECT_TIMEOUT_S 2 /* for a gtmux-dm that does not accept */
+#define MESSAGES_A_CALL   64u
 
 struct display_viewer {
     int sock;
@@ -70,6 +71,7 @@ int viewer_attach(struct display_viewer **out, int sock, unsigned head, const st
 int viewer_connect(struct display_viewer **out, const char *path, unsigned head, const struct viewer_events *events,
                    void *ctx, char *err, size_t errsz)
 {
+    const struct timeval patience = {.tv_sec = CONNECT_TIMEOUT_S};
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int sock;
 
@@ -80,8 +82,9 @@ int viewer_connect(struct display_viewer **out, const char *path, unsigned head,
     }
     memcpy(a.sun_path, path, strlen(path));
     sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (sock < 0 || connect(sock, (struct sockaddr *)&a, sizeof(a))) {
-        int error = errno;
+    if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+        connect(sock, (struct sockaddr *)&a, sizeof(a))) {
+        int error = errno == EAGAIN ? ETIMEDOUT : errno;
 
         snprintf(err, errsz, "cannot connect to %s: %s", path, strerror(error));
         if (sock >= 0)

@@ -1,6 +1,5 @@
 /* gtmux kms: a guest's screen on a monitor of this machine; or of several guests, one at a time. */
 #include <argp.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,26 +13,18 @@
 #include "mediator/command_view.h"
 #include "mediator/kms_switch.h"
 #include "vgpu/base/bits.h"
-#include "vgpu/base/clock.h"
 
-#define TICK_NS   UINT64_C(33000000) /* between looks for changes in a picture that is a copy */
 #define INPUT_DIR "/dev/input"
 
 enum { OPT_DEVICE = 256, OPT_CONNECTOR, OPT_DRM_FD, OPT_COPY, OPT_HOTKEY, OPT_SWITCH };
 
 struct kms_command {
-    struct view_common view; /* first */
+    struct view_common view;
     struct kms_options opt;
-    struct kms *kms;
-    struct viewer_frame *frame; /* shown */
-    uint64_t due;               /* when to look for changes */
-    char told[256];             /* the last complaint: each is printed once */
-    int epoll;                  /* of all below */
-    unsigned modifiers;         /* of hotkeys; 0: none */
-    struct hotkey *hotkey;      /* NULL: none */
+    int epoll;             /* of the two below */
+    unsigned modifiers;    /* of hotkeys; 0: none */
+    struct hotkey *hotkey; /* NULL: none */
     struct kms_switch *commands;
-    unsigned at; /* which of view.guest is shown */
-    unsigned switches;
     const char *switch_to; /* --switch */
 };
 
@@ -59,17 +50,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &c->view;
         return 0;
-    case OPT_HOTKEY:
-        if (!hotkey_modifiers(arg, &c->modifiers))
-            argp_error(state, "--hotkey=%s: give ctrl, alt, shift and meta, joined by +, or none", arg);
-        return 0;
-    case OPT_SWITCH:
-        c->switch_to = c->view.name = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (c->switch_to && c->view.guests)
-            argp_error(state, "--switch=%s: name no other guest", c->switch_to);
-        return 0;
     case OPT_DEVICE:
         c->opt.device = arg;
         return 0;
@@ -81,6 +61,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_COPY:
         c->opt.copy = true;
+        return 0;
+    case OPT_HOTKEY:
+        if (!hotkey_modifiers(arg, &c->modifiers))
+            argp_error(state, "--hotkey=%s: give ctrl, alt, shift and meta, joined by +, or none", arg);
+        return 0;
+    case OPT_SWITCH:
+        c->switch_to = c->view.name = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (c->switch_to && c->view.guests)
+            argp_error(state, "--switch=%s: name no other guest", c->switch_to);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -98,97 +89,16 @@ static const struct argp parser = {
     .children = children,
 };
 
-static void on_flip(void *ctx, const struct viewer_flip *f)
-{
-    struct kms_command *c = ctx;
-    char err[256];
-
-    c->frame = f->frame;
-    c->due = gt_clock_ns() + TICK_NS;
-    if (!kms_flip(c->kms, f, err, sizeof(err))) {
-        c->told[0] = 0;
-    } else if (strcmp(err, c->told) != 0) {
-        fprintf(stderr, "gtmux: %s\n", err);
-        snprintf(c->told, sizeof(c->told), "%s", err);
-    }
-}
-
-static void on_cursor(void *ctx, const struct viewer_cursor *cursor)
-{
-    kms_cursor(((struct kms_command *)ctx)->kms, cursor);
-}
-
-static void on_gone(void *ctx, struct viewer_frame *f)
-{
-    struct kms_command *c = ctx;
-
-    if (c->frame == f)
-        c->frame = NULL;
-    kms_frame_gone(c->kms, f);
-}
-
-/* Copies follow the guest only when somebody looks: we at shared frames, gtmux-dm at those that it copies. */
-static uint64_t tick(void *ctx, uint64_t now)
-{
-    struct kms_command *c = ctx;
-
-    if (!kms_copies(c->kms))
-        return UINT64_MAX;
-    if (now < c->due)
-        return c->due;
-    if (c->frame && !c->frame->shared)
-        view_refresh(c);
-    kms_refresh(c->kms);
-    return c->due = now + TICK_NS;
-}
-
 /* ---- several guests */
-
-static const struct viewer_events viewer_events = {
-    .flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true, .layers = true};
-
-/* Connects to guest number `which` in place of the one that is shown. False: it is not there, and nothing changes. */
-static bool show(struct kms_command *c, unsigned which)
-{
-    struct display_viewer *old = c->view.viewer;
-    const char *old_name = c->view.name;
-
-    kms_next_guest(c->kms); /* its answers go to the old one */
-    c->view.viewer = NULL;
-    c->view.name = c->view.guest[which];
-    if (view_connect(&c->view, &viewer_events)) {
-        c->view.viewer = old;
-        c->view.name = old_name;
-        return false;
-    }
-    viewer_close(old);
-    c->view.error = 0;
-    c->at = which;
-    c->switches++;
-    if (c->view.verbose)
-        fprintf(stderr, "gtmux: %s shows %s\n", kms_name(c->kms), c->view.name);
-    return true;
-}
-
-/* The next guest that is there, in a direction (1 or -1), but the one that is shown. False: there is none. */
-static bool show_next(struct kms_command *c, int direction)
-{
-    const unsigned n = c->view.guests;
-
-    for (unsigned i = 1; i < n; i++)
-        if (show(c, (c->at + (direction > 0 ? i : n - i)) % n))
-            return true;
-    return false;
-}
 
 static void on_hotkey(void *ctx, int which)
 {
     struct kms_command *c = ctx;
 
     if (which == HOTKEY_NEXT || which == HOTKEY_PREVIOUS)
-        show_next(c, which == HOTKEY_NEXT ? 1 : -1);
-    else if ((unsigned)which <= c->view.guests && (unsigned)which - 1 != c->at)
-        show(c, (unsigned)which - 1);
+        view_show_next(&c->view, which == HOTKEY_NEXT ? 1 : -1);
+    else if ((unsigned)which <= c->view.guests && (unsigned)which - 1 != c->view.at)
+        view_show(&c->view, (unsigned)which - 1);
 }
 
 static const char *on_command(void *ctx, const char *guest)
@@ -197,13 +107,18 @@ static const char *on_command(void *ctx, const char *guest)
 
     for (unsigned i = 0; i < c->view.guests; i++)
         if (!strcmp(c->view.guest[i], guest))
-            return i == c->at || show(c, i) ? NULL : "that guest is not running";
+            return i == c->view.at || view_show(&c->view, i) ? NULL : "that guest is not running";
     return "it was not started with that guest";
 }
 
-static bool on_lost(void *ctx)
+static void on_choice(void *ctx)
 {
-    return show_next(ctx, 1);
+    struct kms_command *c = ctx;
+
+    if (c->commands)
+        kms_switch_dispatch(c->commands);
+    if (c->hotkey)
+        hotkey_dispatch(c->hotkey);
 }
 
 static void add_fd(struct kms_command *c, int fd)
@@ -213,60 +128,37 @@ static void add_fd(struct kms_command *c, int fd)
     (void)epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
+static void open_hotkeys(struct kms_command *c)
+{
+    int rc = hotkey_open(&c->hotkey, INPUT_DIR, c->modifiers, on_hotkey, c);
+
+    if (rc) {
+        fprintf(stderr, "gtmux: no hotkeys: " INPUT_DIR ": %s\n", strerror(-rc));
+        return;
+    }
+    add_fd(c, hotkey_fd(c->hotkey));
+    if (!hotkey_keyboards(c->hotkey))
+        fprintf(stderr, "gtmux: no hotkeys, as no keyboard in " INPUT_DIR
+                        " can be read: one needs to be root, or of group input\n");
+}
+
 /* With one guest there is nothing to choose. Without keyboards there are no hotkeys, and commands do. */
-static void open_switches(struct kms_command *c)
+static void open_choice(struct kms_command *c, const char *monitor)
 {
     if (c->view.guests < 2)
         return;
-    int rc = kms_switch_open(&c->commands, c->view.run_dir, kms_name(c->kms), on_command, c);
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    c->view.choice.fd = c->epoll;
+    c->view.choice.dispatch = on_choice;
+    c->view.choice.ctx = c;
+    int rc = kms_switch_open(&c->commands, c->view.run_dir, monitor, on_command, c);
 
     if (rc)
         fprintf(stderr, "gtmux: --switch does not reach this process: %s\n", strerror(-rc));
     else
         add_fd(c, kms_switch_fd(c->commands));
-    if (!c->modifiers)
-        return;
-    rc = hotkey_open(&c->hotkey, INPUT_DIR, c->modifiers, on_hotkey, c);
-    if (rc)
-        fprintf(stderr, "gtmux: no hotkeys: " INPUT_DIR ": %s\n", strerror(-rc));
-    else
-        add_fd(c, hotkey_fd(c->hotkey));
-    if (c->hotkey && !hotkey_keyboards(c->hotkey))
-        fprintf(stderr, "gtmux: no hotkeys, as no keyboard in " INPUT_DIR
-                        " can be read: one needs to be root, or of group input\n");
-}
-
-static int dispatch(void *ctx)
-{
-    struct kms_command *c = ctx;
-    struct epoll_event e[3];
-    int n = epoll_wait(c->epoll, e, GT_ARRAY_SIZE(e), 0), rc = 0;
-
-    for (int i = 0; i < n && !rc; i++) {
-        if (e[i].data.fd == kms_fd(c->kms))
-            rc = kms_dispatch(c->kms);
-        else if (c->commands && e[i].data.fd == kms_switch_fd(c->commands))
-            kms_switch_dispatch(c->commands);
-        else
-            hotkey_dispatch(c->hotkey);
-    }
-    if (rc)
-        fprintf(stderr, "gtmux: the device %s has gone\n", kms_name(c->kms));
-    return rc;
-}
-
-/* The first of the guests that is there. 0 or -errno after a message. */
-static int connect_first(struct kms_command *c)
-{
-    int rc = -ENOENT;
-
-    for (c->at = 0; c->at < c->view.guests; c->at++) {
-        c->view.name = c->view.guest[c->at];
-        rc = view_connect(&c->view, &viewer_events);
-        if (!rc)
-            return 0;
-    }
-    return rc;
+    if (c->modifiers)
+        open_hotkeys(c);
 }
 
 static int ask_to_switch(const struct kms_command *c)
@@ -279,51 +171,44 @@ static int ask_to_switch(const struct kms_command *c)
     return EXIT_FAILURE;
 }
 
-static void print_stats(const struct kms_command *c)
+/* ---- the sink */
+
+static void print_stats(const struct sink *s)
 {
     struct kms_stats st;
 
-    kms_get_stats(c->kms, &st);
+    kms_get_stats(s, &st);
     printf("%s: %llu flips, %llu cursor moves, %llu modes set, %llu frames imported, %llu bytes copied, "
-           "%llu planes on overlays, %llu flips composed instead, %u changes of the guest\n",
-           kms_name(c->kms), (unsigned long long)st.flips, (unsigned long long)st.cursor_moves,
+           "%llu planes on overlays, %llu flips composed instead\n",
+           kms_name(s), (unsigned long long)st.flips, (unsigned long long)st.cursor_moves,
            (unsigned long long)st.modesets, (unsigned long long)st.imports, (unsigned long long)st.bytes_copied,
-           (unsigned long long)st.layers, (unsigned long long)st.refused, c->switches);
+           (unsigned long long)st.layers, (unsigned long long)st.refused);
 }
 
-static int run(struct kms_command *c)
+static int open_sink(void *command, struct sink **out, char *err, size_t errsz)
 {
-    static const struct kms_events kms_events = {.shown = view_shown, .compose = view_compose};
-    char err[256] = "";
+    struct kms_command *c = command;
+    int rc = kms_open(out, &c->opt, &view_events, &c->view, err, errsz);
 
-    c->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (c->epoll < 0 || connect_first(c))
-        return EXIT_FAILURE;
-    if (kms_open(&c->kms, &c->opt, &kms_events, c, err, sizeof(err))) {
-        fprintf(stderr, "gtmux: %s\n", err);
-        return EXIT_FAILURE;
-    }
-    add_fd(c, kms_fd(c->kms));
-    open_switches(c);
-    int code = view_run(&c->view, &(struct view_loop){c->epoll, dispatch, tick, on_lost});
-
-    if (c->view.verbose)
-        print_stats(c);
-    return code;
+    if (!rc)
+        open_choice(c, kms_name(*out));
+    return rc;
 }
 
 int command_kms(int argc, char **argv)
 {
+    static const struct view_kind kind = {.paced = true, .layers = true, .open = open_sink, .print_stats = print_stats};
     struct kms_command c = {
         .opt.fd = -1, .epoll = -1, .view.max_guests = VIEW_GUESTS, .modifiers = HOTKEY_CTRL | HOTKEY_ALT};
-    int code = view_begin(&parser, argc, argv, &c);
+    int code = view_begin(&c.view, &parser, argc, argv, &c);
 
     if (!code)
-        code = c.switch_to ? ask_to_switch(&c) : run(&c);
+        code = c.switch_to ? ask_to_switch(&c) : view_serve(&c.view, &kind, &c);
+    if (c.view.verbose && c.view.changes)
+        printf("%u changes of the guest\n", c.view.changes);
     view_end(&c.view);
     hotkey_close(c.hotkey);
     kms_switch_close(c.commands);
-    kms_close(c.kms);
     if (c.epoll >= 0)
         close(c.epoll);
     return code;

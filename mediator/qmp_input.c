@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define RETRY_NS  (2 * NS_PER_S) /* between attempts to connect */
-#define ANSWER_NS (5 * NS_PER_S) /* for an answer: then the connection is given up */
+#define NS_PER_S   UINT64_C(1000000000)
+#define RETRY_NS   (2 * NS_PER_S) /* between attempts to connect */
+#define ANSWER_NS  (5 * NS_PER_S) /* for an answer: then the connection is given up */
+#define PARTING_NS (NS_PER_S / 4) /* for the answers to the last commands, at the end */
 /* Room for the release of everything that can be down. */
 #define QUEUE_MAX 512u
 #define BATCH_MAX 32u    /* events of a command */
@@ -384,15 +386,32 @@ int qmp_input_open(struct qmp_input **out, const char *path)
     return 0;
 }
 
+/* QEMU drops the commands that wait when their sender hangs up (monitor_qmp_event in its monitor/qmp.c), so the answer
+ * of the last one is waited for; what it does not answer in time may still be carried out. */
+static void part(struct qmp_input *q)
+{
+    const uint64_t end = gt_clock_ns() + PARTING_NS;
+    uint64_t now;
+
+    while (q->state == QMP_READY && (q->count || q->awaited) && (now = gt_clock_ns()) < end) {
+        struct pollfd p = {.fd = q->sock, .events = qmp_input_poll(q)};
+
+        send_queue(q);
+        if (q->sock >= 0 && poll(&p, 1, (int)((end - now) / 1000000 + 1)) > 0)
+            qmp_input_dispatch(q, p.revents);
+    }
+    while (q->count && q->state == QMP_READY && !q->out) {
+        q->awaited = false;
+        send_queue(q);
+    }
+}
+
 void qmp_input_close(struct qmp_input *q)
 {
     if (!q)
         return;
     lift(q);
-    while (q->count && q->state == QMP_READY && !q->out) { /* nobody waits for the answers */
-        q->awaited = false;
-        send_queue(q);
-    }
+    part(q);
     q->batch = 0;
     hang_up(q);
     free(q);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mediator/shim/shim.h"
 #include "vgpu/base/bits.h"
@@ -209,19 +210,6 @@ void shim_submit(struct shim_job *job)
 
 /* ---- start */
 
-/* After a fork the child has the memory, but neither the thread nor its jobs. */
-static void in_child(void)
-{
-    pthread_mutex_init(&shim.lock, NULL);
-    pthread_cond_init(&queue.work, NULL);
-    queue.threaded = false;
-    queue.first = NULL;
-    queue.end = &queue.first;
-    shim.done = shim.submitted;
-    shim.running = false;
-    shim_turns_forked();
-}
-
 static void init_conditions(void)
 {
     pthread_condattr_t attr;
@@ -231,6 +219,20 @@ static void init_conditions(void)
     pthread_cond_init(&shim.changed, &attr);
     pthread_condattr_destroy(&attr);
     pthread_cond_init(&queue.work, NULL);
+}
+
+/* After a fork the child has the memory, but neither the thread nor its jobs; nor those who waited. */
+static void in_child(void)
+{
+    shim.pid = getpid();
+    pthread_mutex_init(&shim.lock, NULL);
+    init_conditions();
+    queue.threaded = false;
+    queue.first = NULL;
+    queue.end = &queue.first;
+    shim.done = shim.submitted;
+    shim.running = false;
+    shim_turns_forked();
 }
 
 /* Each buffer object has a descriptor. */
@@ -278,6 +280,7 @@ static void start(void)
 {
     char err[200] = "";
 
+    shim.pid = getpid();
     raise_fd_limit();
     read_settings();
     init_conditions();
