@@ -386,9 +386,9 @@ double dv_sink_figure(const char *word)
     while (f && fgets(line, sizeof(line), f)) {
         char *at = strstr(line, word);
 
-        if (!at || at - line < 2)
+        if (!at)
             continue;
-        for (at--; at > line && at[-1] >= '0' && at[-1] <= '9';)
+        while (at > line && at[-1] >= '0' && at[-1] <= '9')
             at--;
         sscanf(at, "%lf", &figure);
     }
