@@ -19,23 +19,6 @@ static struct kms *kms_of(struct sink *s)
     return (struct kms *)s; /* its first member */
 }
 
-/* ---- pictures */
-
-static void picture_set(struct kms *k, struct kms_picture *to, const struct kms_picture *from)
-{
-    struct kms_buffer *old = to->buffer;
-
-    if (from->buffer)
-        from->buffer->refs++;
-    *to = *from;
-    kms_buffer_put(k, old);
-}
-
-static void picture_clear(struct kms *k, struct kms_picture *p)
-{
-    picture_set(k, p, &(struct kms_picture){0});
-}
-
 /* ---- commits */
 
 static void add_plane(drmModeAtomicReq *req, const struct kms *k, const struct kms_plane *p,
@@ -54,12 +37,23 @@ static void add_plane(drmModeAtomicReq *req, const struct kms *k, const struct k
         {p->src_h, FIXED(pic->height)},
         {p->crtc_x, (uint64_t)(int64_t)pic->to_x},
         {p->crtc_y, (uint64_t)(int64_t)pic->to_y},
-        {p->crtc_w, pic->width},
-        {p->crtc_h, pic->height},
+        {p->crtc_w, pic->to_width},
+        {p->crtc_h, pic->to_height},
+        {p->alpha, pic->alpha * 0x101},
+        {p->blend, p->blend_value[pic->blend]},
     };
 
     for (unsigned i = 0; i < (on ? GT_ARRAY_SIZE(rows) : 2); i++)
-        drmModeAtomicAddProperty(req, p->id, rows[i].property, rows[i].value);
+        if (rows[i].property && rows[i].value != UINT64_MAX)
+            drmModeAtomicAddProperty(req, p->id, rows[i].property, rows[i].value);
+}
+
+/* A plane that was never used may show what was left there. */
+static void add_layers(drmModeAtomicReq *req, const struct kms *k)
+{
+    for (unsigned i = 0; i < k->noverlays; i++)
+        if (k->want.layer[i].buffer || k->now.layer[i].buffer || k->modeset)
+            add_plane(req, k, &k->overlay[i], &k->want.layer[i]);
 }
 
 static void add_mode(drmModeAtomicReq *req, const struct kms *k, bool on)
@@ -69,8 +63,8 @@ static void add_mode(drmModeAtomicReq *req, const struct kms *k, bool on)
     drmModeAtomicAddProperty(req, k->crtc, k->crtc_active, on);
 }
 
-/* The commit of all that is to be changed; an event tells when it is on the screen. 0 or -errno. */
-static int submit(struct kms *k, bool cursor)
+/* The commit of all that is to be changed. 0 or -errno. */
+static int submit(struct kms *k, bool cursor, uint32_t flags)
 {
     drmModeAtomicReq *req = drmModeAtomicAlloc();
 
@@ -78,15 +72,22 @@ static int submit(struct kms *k, bool cursor)
         return -ENOMEM;
     if (k->modeset)
         add_mode(req, k, true);
-    if (k->picture_dirty || k->modeset)
-        add_plane(req, k, &k->primary, &k->want);
+    if (k->picture_dirty || k->modeset) {
+        add_plane(req, k, &k->primary, &k->want.picture);
+        add_layers(req, k);
+    }
     if (cursor && k->cursor.id)
-        add_plane(req, k, &k->cursor, &k->want_cursor);
-    const uint32_t flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT;
+        add_plane(req, k, &k->cursor, &k->want.cursor);
     int ret = drmModeAtomicCommit(k->fd, req, flags | (k->modeset ? DRM_MODE_ATOMIC_ALLOW_MODESET : 0), k) ? -errno : 0;
 
     drmModeAtomicFree(req);
     return ret;
+}
+
+/* An event tells when it is on the screen. */
+static int submit_flip(struct kms *k, bool cursor)
+{
+    return submit(k, cursor, DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT);
 }
 
 static void tell_shown(struct kms *k, uint32_t serial)
@@ -97,10 +98,10 @@ static void tell_shown(struct kms *k, uint32_t serial)
 /* A cursor that was imported may do as a copy of the size that the device wants; else there is none. */
 static void cursor_fails(struct kms *k, int error)
 {
-    bool imported = k->want_cursor.buffer && !k->want_cursor.buffer->dumb;
+    bool imported = k->want.cursor.buffer && !k->want.cursor.buffer->dumb;
 
     k->cursor_dirty = false;
-    picture_clear(k, &k->want_cursor);
+    kms_picture_clear(k, &k->want.cursor);
     if (imported && !k->cursor_no_import) {
         k->cursor_no_import = true;
         return;
@@ -116,8 +117,12 @@ static void took_off(struct kms *k, bool cursor)
     k->stats.modesets += k->modeset;
     k->flip_in_flight = k->picture_dirty;
     k->flying_serial = k->serial;
-    picture_set(k, &k->flying, &k->want);
-    picture_set(k, &k->flying_cursor, cursor ? &k->want_cursor : &k->now_cursor);
+    for (unsigned i = 0; i < KMS_OVERLAYS && k->picture_dirty; i++)
+        k->stats.layers += k->want.layer[i].buffer != NULL;
+    kms_picture_set(k, &k->flying.picture, &k->want.picture);
+    for (unsigned i = 0; i < KMS_OVERLAYS; i++)
+        kms_picture_set(k, &k->flying.layer[i], &k->want.layer[i]);
+    kms_picture_set(k, &k->flying.cursor, cursor ? &k->want.cursor : &k->now.cursor);
     k->picture_dirty = k->modeset = false;
     k->cursor_dirty &= !cursor;
     k->busy = true;
@@ -127,11 +132,14 @@ static void took_off(struct kms *k, bool cursor)
  * again; -errno: the picture cannot be shown. */
 static int commit(struct kms *k)
 {
+    /* The kernel takes no commit that changes nothing on any CRTC and asks for an event. */
+    if (!k->busy && !k->want.cursor.buffer && !k->now.cursor.buffer)
+        k->cursor_dirty = false;
     bool cursor = k->cursor_dirty;
 
     if (k->busy || !k->lit || (!k->picture_dirty && !cursor))
         return 0;
-    int ret = submit(k, cursor);
+    int ret = submit_flip(k, cursor);
 
     if (ret && ret != -EBUSY && cursor) {
         if (!k->picture_dirty) {
@@ -139,7 +147,7 @@ static int commit(struct kms *k)
             return 0;
         }
         cursor = false; /* it will be tried alone */
-        ret = submit(k, false);
+        ret = submit_flip(k, false);
     }
     if (!ret)
         took_off(k, cursor);
@@ -156,10 +164,9 @@ static void on_flip_event(int fd, unsigned sequence, unsigned seconds, unsigned 
     (void)us;
     (void)crtc;
     k->busy = false;
-    picture_set(k, &k->now, &k->flying);
-    picture_set(k, &k->now_cursor, &k->flying_cursor);
-    picture_clear(k, &k->flying);
-    picture_clear(k, &k->flying_cursor);
+    kms_screen_clear(k, &k->now);
+    k->now = k->flying; /* and its references */
+    k->flying = (struct kms_screen){0};
     if (k->flip_in_flight) {
         k->flip_in_flight = false;
         tell_shown(k, k->flying_serial);
@@ -194,13 +201,13 @@ static void go_dark(struct kms *k)
     drmModeAtomicReq *req;
 
     settle(k);
-    picture_clear(k, &k->want);
-    picture_clear(k, &k->want_cursor);
+    kms_screen_clear(k, &k->want);
     req = k->lit ? drmModeAtomicAlloc() : NULL;
     if (req) {
-        add_plane(req, k, &k->primary, &k->want);
+        add_plane(req, k, &k->primary, &k->want.picture);
+        add_layers(req, k);
         if (k->cursor.id)
-            add_plane(req, k, &k->cursor, &k->want_cursor);
+            add_plane(req, k, &k->cursor, &k->want.cursor);
         add_mode(req, k, false);
         if (drmModeAtomicCommit(k->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL))
             gt_warn("kms: %s cannot be switched off: %s", k->name, strerror(errno));
@@ -208,8 +215,7 @@ static void go_dark(struct kms *k)
     }
     k->lit = k->picture_dirty = k->cursor_dirty = false;
     k->source = NULL;
-    picture_clear(k, &k->now);
-    picture_clear(k, &k->now_cursor);
+    kms_screen_clear(k, &k->now);
 }
 
 /* Prepares the mode for the flip where it is another one. 0 or -errno. */
@@ -238,7 +244,12 @@ static int prepare_mode(struct kms *k, const struct viewer_flip *f)
 /* Finds or makes the framebuffer. 0 or -errno. */
 static int prepare_picture(struct kms *k, const struct viewer_flip *f)
 {
-    struct kms_picture p = {.buffer = kms_import(k, f->frame, &k->primary), .width = f->width, .height = f->height};
+    struct kms_picture p = {.buffer = kms_import(k, f->frame, &k->primary),
+                            .width = f->width,
+                            .height = f->height,
+                            .to_width = f->width,
+                            .to_height = f->height,
+                            .alpha = DISPLAY_ALPHA_MAX};
 
     if (p.buffer) {
         p.x = f->x;
@@ -249,7 +260,7 @@ static int prepare_picture(struct kms *k, const struct viewer_flip *f)
     }
     if (!p.buffer)
         return errno ? -errno : -EIO;
-    picture_set(k, &k->want, &p);
+    kms_picture_set(k, &k->want.picture, &p);
     k->picture_dirty = true;
     return 0;
 }
@@ -269,6 +280,33 @@ static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
     tell_shown(k, f->serial);
 }
 
+/* Does the device take the layers, with all else that the next commit changes? */
+static bool takes_layers(struct kms *k, const struct viewer_flip *f)
+{
+    return kms_prepare_layers(k, f) && (!f->nlayers || !submit(k, false, DRM_MODE_ATOMIC_TEST_ONLY));
+}
+
+/* What is shown stays until the next flip. */
+static void keep_screen(struct kms *k)
+{
+    kms_picture_set(k, &k->want.picture, &k->now.picture);
+    for (unsigned i = 0; i < KMS_OVERLAYS; i++)
+        kms_picture_set(k, &k->want.layer[i], &k->now.layer[i]);
+    k->source = NULL;
+    k->picture_dirty = false;
+    k->lit &= !k->modeset; /* the next one sets the mode */
+    k->modeset = false;
+}
+
+/* A composed one will come. */
+static void refuse(struct kms *k, uint32_t serial, unsigned turn)
+{
+    keep_screen(k);
+    k->turn = turn;
+    k->stats.refused++;
+    k->events.compose(k->ctx, serial);
+}
+
 static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
     struct kms *k = kms_of(s);
@@ -282,10 +320,15 @@ static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
         return;
     }
     settle(k); /* of the cursor; a flip never comes before the last one is shown */
+    const unsigned turn = k->turn;
     int ret = prepare_mode(k, f);
 
     if (!ret)
         ret = prepare_picture(k, f);
+    if (!ret && !takes_layers(k, f)) {
+        refuse(k, f->serial, turn);
+        return;
+    }
     if (!ret) {
         k->lit = true;
         ret = commit(k);
@@ -299,7 +342,12 @@ static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
     struct kms *k = kms_of(s);
-    struct kms_picture p = {.width = c->width, .height = c->height, .to_x = c->x, .to_y = c->y};
+    struct kms_picture p = {.width = c->width,
+                            .height = c->height,
+                            .to_x = c->x,
+                            .to_y = c->y,
+                            .blend = DISPLAY_PREMULTIPLIED,
+                            .alpha = DISPLAY_ALPHA_MAX};
 
     if (!k->cursor.id)
         return;
@@ -310,9 +358,22 @@ static void show_cursor(struct sink *s, const struct viewer_cursor *c)
             p.height = p.buffer->height;
         }
     }
-    picture_set(k, &k->want_cursor, &p);
+    p.to_width = p.width;
+    p.to_height = p.height;
+    kms_picture_set(k, &k->want.cursor, &p);
     k->cursor_dirty = true;
     (void)commit(k);
+}
+
+/* What is under way is answered or forgotten, the cursor goes, the picture stays until the next flip. */
+static void next_guest(struct sink *s)
+{
+    struct kms *k = kms_of(s);
+
+    settle(k);
+    k->flip_in_flight = false; /* the device does not answer */
+    keep_screen(k);
+    show_cursor(s, &(struct viewer_cursor){0});
 }
 
 /* The frame stays on the screen until the next one is there. */
@@ -334,8 +395,8 @@ static void gone(struct sink *s, struct viewer_frame *f)
 static void refresh(struct kms *k)
 {
     (void)commit(k); /* what somebody else's commit was in the way of */
-    if (k->source && !k->busy && k->now.buffer)
-        kms_copy_changes(k, k->now.buffer);
+    if (k->source && !k->busy && k->now.picture.buffer)
+        kms_copy_changes(k, k->now.picture.buffer);
 }
 
 /* An imported picture follows the guest's memory by itself, copies only when somebody looks: we at shared frames,
@@ -365,11 +426,9 @@ static void close_monitor(struct sink *s)
         settle(k);
         kms_restore(k);
     }
-    struct kms_picture *const all[] = {&k->want,          &k->want_cursor, &k->flying,
-                                       &k->flying_cursor, &k->now,         &k->now_cursor};
-
-    for (unsigned i = 0; i < GT_ARRAY_SIZE(all); i++)
-        picture_clear(k, all[i]);
+    kms_screen_clear(k, &k->want);
+    kms_screen_clear(k, &k->flying);
+    kms_screen_clear(k, &k->now);
     kms_buffer_put(k, k->back[0]);
     kms_buffer_put(k, k->back[1]);
     kms_buffer_put(k, k->cursor_copy);
@@ -379,6 +438,8 @@ static void close_monitor(struct sink *s)
         close(k->fd);
     free(k->primary.format);
     free(k->cursor.format);
+    for (unsigned i = 0; i < k->noverlays; i++)
+        free(k->overlay[i].format);
     free(k->modes);
     free(k);
 }
@@ -401,6 +462,7 @@ static const struct sink_ops ops = {
     .flip = flip,
     .cursor = show_cursor,
     .gone = gone,
+    .next_guest = next_guest,
     .close = close_monitor,
 };
 

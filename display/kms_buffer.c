@@ -80,10 +80,10 @@ static struct kms_buffer *import(struct kms *k, const struct viewer_frame *f)
 
 struct kms_buffer *kms_import(struct kms *k, struct viewer_frame *f, const struct kms_plane *plane)
 {
+    if (!f->shared || k->opt.copy || !kms_plane_takes(plane, f->fourcc, f->modifier))
+        return NULL;
     if (!f->user) {
-        bool possible = f->shared && !k->opt.copy && kms_plane_takes(plane, f->fourcc, f->modifier);
-
-        f->user = possible ? import(k, f) : NULL;
+        f->user = import(k, f);
         if (!f->user)
             f->user = &refused;
     }

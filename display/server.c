@@ -162,7 +162,7 @@ static uint64_t step_head(struct display_server *s, unsigned head, uint64_t now)
     bool watched;
 
     if (!head_wanted(s, head, &watched)) {
-        if (!watched && (h->frame || h->cursor.frame))
+        if (!watched && head_has_frames(h))
             head_drop(s, head);
         return next;
     }

@@ -19,6 +19,8 @@ struct sink_events {
     bool (*resize)(void *ctx, uint32_t width, uint32_t height);
     /* Keys and pointers of users. */
     input_fn input;
+    /* A flip with layers cannot be shown so: it is to come again as one picture. For sinks that want layers. */
+    void (*compose)(void *ctx, uint32_t serial);
 };
 
 struct sink {
@@ -40,6 +42,8 @@ struct sink_ops {
     void (*cursor)(struct sink *s, const struct viewer_cursor *c);
     void (*damage)(struct sink *s, struct viewer_frame *f, uint32_t first, uint32_t end);
     void (*gone)(struct sink *s, struct viewer_frame *f);
+    /* The flips and cursors to come are another guest's, and so are answers from now on. NULL: there is only one. */
+    void (*next_guest)(struct sink *s);
     /* All frames are gone. */
     void (*close)(struct sink *s);
 };

@@ -42,9 +42,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->verbose = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (c->name)
+        if (c->name && c->guests >= c->max_guests)
             argp_error(state, "unexpected argument '%s'", arg);
-        c->name = arg;
+        c->name = c->name ? c->name : arg;
+        if (c->guests < VIEW_GUESTS)
+            c->guest[c->guests++] = arg;
         return 0;
     case ARGP_KEY_END:
         if (!c->name)
@@ -151,6 +153,14 @@ static void on_shown(void *ctx, uint32_t serial)
     c->error = c->error ? c->error : rc;
 }
 
+static void on_compose(void *ctx, uint32_t serial)
+{
+    struct view_common *c = ctx;
+    int rc = c->viewer ? viewer_compose(c->viewer, serial) : 0;
+
+    c->error = c->error ? c->error : rc;
+}
+
 static void on_refresh(void *ctx)
 {
     struct view_common *c = ctx;
@@ -205,7 +215,7 @@ static void on_input(void *ctx, const struct input_event *e)
 }
 
 const struct sink_events view_events = {
-    .shown = on_shown, .refresh = on_refresh, .resize = on_resize, .input = on_input};
+    .shown = on_shown, .compose = on_compose, .refresh = on_refresh, .resize = on_resize, .input = on_input};
 
 /* ---- what sinks are told: nothing comes before view_serve has opened one */
 
@@ -239,23 +249,66 @@ static void on_gone(void *ctx, struct viewer_frame *f)
 }
 
 /* 0, or -errno after a message on stderr. */
-static int connect_guest(struct view_common *c, bool paced)
+static int connect_guest(struct view_common *c)
 {
-    static const struct viewer_events events[] = {
-        {.flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone},
-        {.flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone, .paced = true},
-    };
     struct sockaddr_un a;
     char err[256] = "";
     int rc = session_name_ok(c->name) ? wire_address(&a, c->run_dir, c->name, DISPLAY_SOCKET_SUFFIX) : -ENOENT;
 
     if (!rc)
-        rc = viewer_connect(&c->viewer, a.sun_path, c->head, &events[paced], c, err, sizeof(err));
+        rc = viewer_connect(&c->viewer, a.sun_path, c->head, &c->events, c, err, sizeof(err));
     if (rc == -ENOENT || rc == -ECONNREFUSED)
         fprintf(stderr, "gtmux: no guest '%s' is running; 'gtmux list' shows those that are\n", c->name);
     else if (rc)
         fprintf(stderr, "gtmux: %s\n", err[0] ? err : strerror(-rc));
     return rc;
+}
+
+/* ---- several guests */
+
+/* The first of the guests that is there. 0, or -errno after a message on stderr. */
+static int connect_first(struct view_common *c)
+{
+    int rc = -ENOENT;
+
+    for (c->at = 0; c->at < c->guests; c->at++) {
+        c->name = c->guest[c->at];
+        rc = connect_guest(c);
+        if (!rc)
+            return 0;
+    }
+    return rc;
+}
+
+bool view_show(struct view_common *c, unsigned which)
+{
+    struct display_viewer *old = c->viewer;
+
+    c->sink->ops->next_guest(c->sink); /* it may still answer the old one */
+    c->viewer = NULL;
+    c->name = c->guest[which];
+    if (connect_guest(c)) {
+        c->viewer = old;
+        c->name = c->guest[c->at];
+        return false;
+    }
+    viewer_close(old);
+    c->error = 0;
+    c->at = which;
+    c->changes++;
+    if (c->verbose)
+        fprintf(stderr, "gtmux: %s is shown\n", c->name);
+    return true;
+}
+
+bool view_show_next(struct view_common *c, int direction)
+{
+    const unsigned n = c->guests;
+
+    for (unsigned i = 1; i < n; i++)
+        if (view_show(c, (c->at + (direction > 0 ? i : n - i)) % n))
+            return true;
+    return false;
 }
 
 /* ---- the loop */
@@ -277,7 +330,7 @@ static int timeout_ms(uint64_t until)
     return until == UINT64_MAX ? -1 : until <= now ? 0 : (int)GT_MIN((until - now + 999999) / 1000000, UINT64_C(60000));
 }
 
-enum { FD_SIGNALS, FD_VIEWER, FD_SINK, FD_INPUT, FDS };
+enum { FD_SIGNALS, FD_VIEWER, FD_SINK, FD_CHOICE, FD_INPUT, FDS };
 
 static int lost_sink(const struct sink *s, int error)
 {
@@ -294,11 +347,16 @@ static int step(struct view_common *c, const struct pollfd *fds, uint64_t *next)
 
     if (rc)
         return rc > 0 ? rc : lost_sink(s, rc);
+    if (fds[FD_CHOICE].revents)
+        c->choice.dispatch(c->choice.ctx);
     if (fds[FD_VIEWER].revents)
         rc = viewer_dispatch(c->viewer);
     *next = s->ops->tick(s, gt_clock_ns());
-    if (rc || c->error)
-        return lost_guest(c, rc ? rc : -ECONNRESET);
+    if (rc || c->error) {
+        rc = lost_guest(c, rc ? rc : -ECONNRESET);
+        if (!view_show_next(c, 1))
+            return rc;
+    }
     if (!c->input)
         return 0;
     qmp_input_dispatch(c->input, fds[FD_INPUT].revents);
@@ -309,8 +367,9 @@ static int step(struct view_common *c, const struct pollfd *fds, uint64_t *next)
 static int run(struct view_common *c)
 {
     struct pollfd fds[FDS] = {[FD_SIGNALS] = {.fd = c->signals, .events = POLLIN},
-                              [FD_VIEWER] = {.fd = viewer_fd(c->viewer), .events = POLLIN},
+                              [FD_VIEWER] = {.events = POLLIN},
                               [FD_SINK] = {.fd = c->sink->ops->fd(c->sink), .events = POLLIN},
+                              [FD_CHOICE] = {.fd = c->choice.fd, .events = POLLIN},
                               [FD_INPUT] = {.fd = -1}};
     uint64_t next = 0;
 
@@ -319,6 +378,7 @@ static int run(struct view_common *c)
             fds[FD_INPUT].fd = qmp_input_fd(c->input);
             fds[FD_INPUT].events = qmp_input_poll(c->input);
         }
+        fds[FD_VIEWER].fd = viewer_fd(c->viewer); /* that of another guest, perhaps */
         int n = poll(fds, FDS, timeout_ms(next));
 
         if (n < 0 && errno != EINTR) {
@@ -340,7 +400,14 @@ int view_serve(struct view_common *c, const struct view_kind *kind, void *comman
 {
     char err[256] = "";
 
-    if (connect_guest(c, kind->paced))
+    c->events = (struct viewer_events){.flip = on_flip,
+                                       .cursor = on_cursor,
+                                       .damage = on_damage,
+                                       .gone = on_gone,
+                                       .paced = kind->paced,
+                                       .layers = kind->layers};
+    c->choice.fd = -1;
+    if (connect_first(c))
         return EXIT_FAILURE;
     int rc = kind->open(command, &c->sink, err, sizeof(err));
 

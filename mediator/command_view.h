@@ -10,24 +10,36 @@
 #include "display/sink.h"
 #include "mediator/qmp_input.h"
 
+#define VIEW_GUESTS      9u
 #define VIEW_FPS_DEFAULT 30u
 #define VIEW_FPS_MAX     240u
 
 struct view_common {
-    const char *name, *run_dir; /* of the guest; of its sockets, NULL: the default */
+    const char *name, *run_dir;     /* of the guest; of its sockets, NULL: the default */
+    const char *guest[VIEW_GUESTS]; /* all that were named, in order; a sink that takes several sets max_guests */
+    unsigned guests, max_guests;
+    unsigned at, changes; /* which of them is shown; how often another one was chosen */
     unsigned head;
     bool verbose;
     int signals; /* readable when SIGINT or SIGTERM has come; -1: not set up */
+    struct viewer_events events;
     struct display_viewer *viewer;
     struct sink *sink;
     int error;       /* of an answer to gtmux-dm */
     const char *qmp; /* --qmp */
     struct qmp_input *input;
+    /* Where the choice of a guest comes from: polled for input. fd -1: from nowhere; open of struct view_kind sets it.
+     */
+    struct {
+        int fd;
+        void (*dispatch)(void *ctx);
+        void *ctx;
+    } choice;
 };
 
 /* What a command is, besides its options. */
 struct view_kind {
-    bool paced; /* as in struct viewer_events */
+    bool paced, layers; /* as in struct viewer_events */
     /* Opens the sink, with &view_events and the command's struct view_common as their ctx. 0 or -errno with a message.
      */
     int (*open)(void *command, struct sink **out, char *err, size_t errsz);
@@ -49,6 +61,10 @@ int view_begin_input(struct view_common *c);
 /* Connects to the guest, opens the sink, and serves both until a signal, the guest's end or the sink's. The exit code;
  * the reason of a failure is on stderr. */
 int view_serve(struct view_common *c, const struct view_kind *kind, void *command);
+/* For sinks that have next_guest. Shows guest number `which`, or the next one that is there in a direction (1 or -1).
+ * False, after a message on stderr: there is none, and nothing changes. */
+bool view_show(struct view_common *c, unsigned which);
+bool view_show_next(struct view_common *c, int direction);
 /* Closes what these have opened. */
 void view_end(struct view_common *c);
 

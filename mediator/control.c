@@ -146,6 +146,8 @@ static void add_display(cJSON *a, struct session *s)
         {"skipped", st.skipped},
         {"late", st.late},
         {"votes_lost", st.votes_lost},
+        {"planes_apart", st.layers},
+        {"planes_refused", st.refused},
         {"cursor_changes", st.cursors},
         {"viewers_sent_away", st.sent_away},
         {"dmabufs_made", st.frames.shared},
