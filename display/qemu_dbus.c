@@ -70,9 +70,11 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t events, vo
     sd_bus **slot = NULL;
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    (void)source, (void)events;
+    (void)events;
     for (unsigned i = 0; i < QDBUS_CONNECTIONS && !slot; i++)
         slot = q->connection[i] ? NULL : &q->connection[i];
+    if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+        sd_event_source_set_enabled(source, SD_EVENT_OFF); /* until the timer: it stays readable */
     if (fd < 0 || !slot || sd_bus_new(slot) < 0) {
         if (fd >= 0)
             close(fd); /* too many: viewers hold one each */
@@ -184,6 +186,7 @@ static int on_timer(sd_event_source *source, uint64_t due, void *ctx)
     uint64_t now = due;
 
     sd_event_now(q->loop, CLOCK_MONOTONIC, &now);
+    sd_event_source_set_enabled(q->accept, SD_EVENT_ON);
     qdbus_settle(q);
     scan(q);
     sd_event_source_set_time(source, now + (q->stats.listeners ? US_PER_S / q->opt.fps : US_PER_S));
