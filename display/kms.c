@@ -11,23 +11,12 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
-#define FIXED(v) ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+#define FIXED(v)   ((uint64_t)(v) << 16) /* source rectangles have 16 fraction bits */
+#define REFRESH_NS UINT64_C(33000000)    /* between looks for changes in a picture that is a copy */
 
-/* ---- pictures */
-
-static void picture_set(struct kms *k, struct kms_picture *to, const struct kms_picture *from)
+static struct kms *kms_of(struct sink *s)
 {
-    struct kms_buffer *old = to->buffer;
-
-    if (from->buffer)
-        from->buffer->refs++;
-    *to = *from;
-    kms_buffer_put(k, old);
-}
-
-static void picture_clear(struct kms *k, struct kms_picture *p)
-{
-    picture_set(k, p, &(struct kms_picture){0});
+    return (struct kms *)s; /* its first member */
 }
 
 /* ---- commits */
@@ -48,12 +37,23 @@ static void add_plane(drmModeAtomicReq *req, const struct kms *k, const struct k
         {p->src_h, FIXED(pic->height)},
         {p->crtc_x, (uint64_t)(int64_t)pic->to_x},
         {p->crtc_y, (uint64_t)(int64_t)pic->to_y},
-        {p->crtc_w, pic->width},
-        {p->crtc_h, pic->height},
+        {p->crtc_w, pic->to_width},
+        {p->crtc_h, pic->to_height},
+        {p->alpha, pic->alpha * 0x101},
+        {p->blend, p->blend_value[pic->blend]},
     };
 
     for (unsigned i = 0; i < (on ? GT_ARRAY_SIZE(rows) : 2); i++)
-        drmModeAtomicAddProperty(req, p->id, rows[i].property, rows[i].value);
+        if (rows[i].property && rows[i].value != UINT64_MAX)
+            drmModeAtomicAddProperty(req, p->id, rows[i].property, rows[i].value);
+}
+
+/* A plane that was never used may show what was left there. */
+static void add_layers(drmModeAtomicReq *req, const struct kms *k)
+{
+    for (unsigned i = 0; i < k->noverlays; i++)
+        if (k->want.layer[i].buffer || k->now.layer[i].buffer || k->modeset)
+            add_plane(req, k, &k->overlay[i], &k->want.layer[i]);
 }
 
 static void add_mode(drmModeAtomicReq *req, const struct kms *k, bool on)
@@ -63,8 +63,8 @@ static void add_mode(drmModeAtomicReq *req, const struct kms *k, bool on)
     drmModeAtomicAddProperty(req, k->crtc, k->crtc_active, on);
 }
 
-/* The commit of all that is to be changed; an event tells when it is on the screen. 0 or -errno. */
-static int submit(struct kms *k, bool cursor)
+/* The commit of all that is to be changed. 0 or -errno. */
+static int submit(struct kms *k, bool cursor, uint32_t flags)
 {
     drmModeAtomicReq *req = drmModeAtomicAlloc();
 
@@ -72,29 +72,36 @@ static int submit(struct kms *k, bool cursor)
         return -ENOMEM;
     if (k->modeset)
         add_mode(req, k, true);
-    if (k->picture_dirty || k->modeset)
-        add_plane(req, k, &k->primary, &k->want);
+    if (k->picture_dirty || k->modeset) {
+        add_plane(req, k, &k->primary, &k->want.picture);
+        add_layers(req, k);
+    }
     if (cursor && k->cursor.id)
-        add_plane(req, k, &k->cursor, &k->want_cursor);
-    const uint32_t flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT;
+        add_plane(req, k, &k->cursor, &k->want.cursor);
     int ret = drmModeAtomicCommit(k->fd, req, flags | (k->modeset ? DRM_MODE_ATOMIC_ALLOW_MODESET : 0), k) ? -errno : 0;
 
     drmModeAtomicFree(req);
     return ret;
 }
 
+/* An event tells when it is on the screen. */
+static int submit_flip(struct kms *k, bool cursor)
+{
+    return submit(k, cursor, DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT);
+}
+
 static void tell_shown(struct kms *k, uint32_t serial)
 {
-    k->shown(k->ctx, serial);
+    k->events.shown(k->ctx, serial);
 }
 
 /* A cursor that was imported may do as a copy of the size that the device wants; else there is none. */
 static void cursor_fails(struct kms *k, int error)
 {
-    bool imported = k->want_cursor.buffer && !k->want_cursor.buffer->dumb;
+    bool imported = k->want.cursor.buffer && !k->want.cursor.buffer->dumb;
 
     k->cursor_dirty = false;
-    picture_clear(k, &k->want_cursor);
+    kms_picture_clear(k, &k->want.cursor);
     if (imported && !k->cursor_no_import) {
         k->cursor_no_import = true;
         return;
@@ -110,8 +117,12 @@ static void took_off(struct kms *k, bool cursor)
     k->stats.modesets += k->modeset;
     k->flip_in_flight = k->picture_dirty;
     k->flying_serial = k->serial;
-    picture_set(k, &k->flying, &k->want);
-    picture_set(k, &k->flying_cursor, cursor ? &k->want_cursor : &k->now_cursor);
+    for (unsigned i = 0; i < KMS_OVERLAYS && k->picture_dirty; i++)
+        k->stats.layers += k->want.layer[i].buffer != NULL;
+    kms_picture_set(k, &k->flying.picture, &k->want.picture);
+    for (unsigned i = 0; i < KMS_OVERLAYS; i++)
+        kms_picture_set(k, &k->flying.layer[i], &k->want.layer[i]);
+    kms_picture_set(k, &k->flying.cursor, cursor ? &k->want.cursor : &k->now.cursor);
     k->picture_dirty = k->modeset = false;
     k->cursor_dirty &= !cursor;
     k->busy = true;
@@ -121,11 +132,14 @@ static void took_off(struct kms *k, bool cursor)
  * again; -errno: the picture cannot be shown. */
 static int commit(struct kms *k)
 {
+    /* The kernel takes no commit that changes nothing on any CRTC and asks for an event. */
+    if (!k->busy && !k->want.cursor.buffer && !k->now.cursor.buffer)
+        k->cursor_dirty = false;
     bool cursor = k->cursor_dirty;
 
     if (k->busy || !k->lit || (!k->picture_dirty && !cursor))
         return 0;
-    int ret = submit(k, cursor);
+    int ret = submit_flip(k, cursor);
 
     if (ret && ret != -EBUSY && cursor) {
         if (!k->picture_dirty) {
@@ -133,7 +147,7 @@ static int commit(struct kms *k)
             return 0;
         }
         cursor = false; /* it will be tried alone */
-        ret = submit(k, false);
+        ret = submit_flip(k, false);
     }
     if (!ret)
         took_off(k, cursor);
@@ -150,23 +164,22 @@ static void on_flip_event(int fd, unsigned sequence, unsigned seconds, unsigned 
     (void)us;
     (void)crtc;
     k->busy = false;
-    picture_set(k, &k->now, &k->flying);
-    picture_set(k, &k->now_cursor, &k->flying_cursor);
-    picture_clear(k, &k->flying);
-    picture_clear(k, &k->flying_cursor);
+    kms_screen_clear(k, &k->now);
+    k->now = k->flying; /* and its references */
+    k->flying = (struct kms_screen){0};
     if (k->flip_in_flight) {
         k->flip_in_flight = false;
         tell_shown(k, k->flying_serial);
     }
 }
 
-int kms_dispatch(struct kms *k)
+static int handle_events(struct kms *k)
 {
     drmEventContext events = {.version = 3, .page_flip_handler2 = on_flip_event};
 
     if (drmHandleEvent(k->fd, &events))
         return errno == EAGAIN ? 0 : -EIO;
-    (void)commit(k); /* what came in the meantime; kms_refresh tries again if it must */
+    (void)commit(k); /* what came in the meantime; refresh tries again if it must */
     return 0;
 }
 
@@ -179,7 +192,7 @@ static void settle(struct kms *k)
         struct pollfd p = {.fd = k->fd, .events = POLLIN};
 
         if (poll(&p, 1, 100) > 0)
-            kms_dispatch(k);
+            handle_events(k);
     }
 }
 
@@ -188,13 +201,13 @@ static void go_dark(struct kms *k)
     drmModeAtomicReq *req;
 
     settle(k);
-    picture_clear(k, &k->want);
-    picture_clear(k, &k->want_cursor);
+    kms_screen_clear(k, &k->want);
     req = k->lit ? drmModeAtomicAlloc() : NULL;
     if (req) {
-        add_plane(req, k, &k->primary, &k->want);
+        add_plane(req, k, &k->primary, &k->want.picture);
+        add_layers(req, k);
         if (k->cursor.id)
-            add_plane(req, k, &k->cursor, &k->want_cursor);
+            add_plane(req, k, &k->cursor, &k->want.cursor);
         add_mode(req, k, false);
         if (drmModeAtomicCommit(k->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL))
             gt_warn("kms: %s cannot be switched off: %s", k->name, strerror(errno));
@@ -202,8 +215,7 @@ static void go_dark(struct kms *k)
     }
     k->lit = k->picture_dirty = k->cursor_dirty = false;
     k->source = NULL;
-    picture_clear(k, &k->now);
-    picture_clear(k, &k->now_cursor);
+    kms_screen_clear(k, &k->now);
 }
 
 /* Prepares the mode for the flip where it is another one. 0 or -errno. */
@@ -232,7 +244,12 @@ static int prepare_mode(struct kms *k, const struct viewer_flip *f)
 /* Finds or makes the framebuffer. 0 or -errno. */
 static int prepare_picture(struct kms *k, const struct viewer_flip *f)
 {
-    struct kms_picture p = {.buffer = kms_import(k, f->frame, &k->primary), .width = f->width, .height = f->height};
+    struct kms_picture p = {.buffer = kms_import(k, f->frame, &k->primary),
+                            .width = f->width,
+                            .height = f->height,
+                            .to_width = f->width,
+                            .to_height = f->height,
+                            .alpha = DISPLAY_ALPHA_MAX};
 
     if (p.buffer) {
         p.x = f->x;
@@ -243,45 +260,106 @@ static int prepare_picture(struct kms *k, const struct viewer_flip *f)
     }
     if (!p.buffer)
         return errno ? -errno : -EIO;
-    picture_set(k, &k->want, &p);
+    kms_picture_set(k, &k->want.picture, &p);
     k->picture_dirty = true;
     return 0;
 }
 
-static int cannot_show(struct kms *k, const struct viewer_flip *f, int error, char *err, size_t errsz)
+/* The mode that is set, if one is, is not the one that k->mode_blob has: the next picture sets its own. */
+static void forget_mode(struct kms *k)
 {
-    snprintf(err, errsz,
-             "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
-             f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
-    k->picture_dirty = k->modeset = false;
-    k->lit = false; /* the next picture sets a mode again */
-    tell_shown(k, f->serial);
-    return error;
+    k->mode_width = k->mode_height = 0;
+    k->modeset = false;
 }
 
-int kms_flip(struct kms *k, const struct viewer_flip *f, char *err, size_t errsz)
+/* What was shown before stays. */
+static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
 {
+    char text[sizeof(k->told)];
+
+    snprintf(text, sizeof(text),
+             "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
+             f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
+    if (strcmp(text, k->told) != 0)
+        gt_warn("kms: %s", text);
+    memcpy(k->told, text, sizeof(text));
+    k->picture_dirty = false;
+    k->source = NULL;
+    forget_mode(k);
+    tell_shown(k, f->serial);
+}
+
+/* Does the device take the layers, with all else that the next commit changes? */
+static bool takes_layers(struct kms *k, const struct viewer_flip *f)
+{
+    return kms_prepare_layers(k, f) && (!f->nlayers || !submit(k, false, DRM_MODE_ATOMIC_TEST_ONLY));
+}
+
+/* What is shown stays until the next flip. */
+static void keep_screen(struct kms *k)
+{
+    kms_picture_set(k, &k->want.picture, &k->now.picture);
+    for (unsigned i = 0; i < KMS_OVERLAYS; i++)
+        kms_picture_set(k, &k->want.layer[i], &k->now.layer[i]);
+    k->source = NULL;
+    k->picture_dirty = false;
+    if (k->modeset)
+        forget_mode(k);
+}
+
+/* A composed one will come. */
+static void refuse(struct kms *k, uint32_t serial, unsigned turn)
+{
+    keep_screen(k);
+    k->turn = turn;
+    k->stats.refused++;
+    k->events.compose(k->ctx, serial);
+}
+
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
+{
+    struct kms *k = kms_of(s);
+
+    k->frame = f->frame;
+    k->refresh_at = now + REFRESH_NS;
     k->serial = f->serial;
     if (!f->frame) {
         go_dark(k);
         tell_shown(k, f->serial);
-        return 0;
+        return;
     }
     settle(k); /* of the cursor; a flip never comes before the last one is shown */
+    const unsigned turn = k->turn;
+    const bool lit = k->lit;
     int ret = prepare_mode(k, f);
 
     if (!ret)
         ret = prepare_picture(k, f);
+    if (!ret && !takes_layers(k, f)) {
+        refuse(k, f->serial, turn);
+        return;
+    }
     if (!ret) {
         k->lit = true;
         ret = commit(k);
     }
-    return ret && ret != -EBUSY ? cannot_show(k, f, ret, err, errsz) : 0;
+    if (ret && ret != -EBUSY) {
+        k->lit = lit; /* a commit that fails changes nothing */
+        cannot_show(k, f, ret);
+    } else {
+        k->told[0] = 0;
+    }
 }
 
-void kms_cursor(struct kms *k, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
-    struct kms_picture p = {.width = c->width, .height = c->height, .to_x = c->x, .to_y = c->y};
+    struct kms *k = kms_of(s);
+    struct kms_picture p = {.width = c->width,
+                            .height = c->height,
+                            .to_x = c->x,
+                            .to_y = c->y,
+                            .blend = DISPLAY_PREMULTIPLIED,
+                            .alpha = DISPLAY_ALPHA_MAX};
 
     if (!k->cursor.id)
         return;
@@ -292,13 +370,31 @@ void kms_cursor(struct kms *k, const struct viewer_cursor *c)
             p.height = p.buffer->height;
         }
     }
-    picture_set(k, &k->want_cursor, &p);
+    p.to_width = p.width;
+    p.to_height = p.height;
+    kms_picture_set(k, &k->want.cursor, &p);
     k->cursor_dirty = true;
     (void)commit(k);
 }
 
-void kms_frame_gone(struct kms *k, struct viewer_frame *f)
+/* What is under way is answered or forgotten, the cursor goes, the picture stays until the next flip. */
+static void next_guest(struct sink *s)
 {
+    struct kms *k = kms_of(s);
+
+    settle(k);
+    k->flip_in_flight = false; /* the device does not answer */
+    keep_screen(k);
+    show_cursor(s, &(struct viewer_cursor){0});
+}
+
+/* The frame stays on the screen until the next one is there. */
+static void gone(struct sink *s, struct viewer_frame *f)
+{
+    struct kms *k = kms_of(s);
+
+    if (k->frame == f)
+        k->frame = NULL;
     if (k->source == f)
         k->source = NULL;
     if (k->cursor_source == f)
@@ -307,61 +403,44 @@ void kms_frame_gone(struct kms *k, struct viewer_frame *f)
     f->user = NULL;
 }
 
-bool kms_copies(const struct kms *k)
-{
-    return k->source != NULL || k->picture_dirty || k->cursor_dirty;
-}
-
-void kms_refresh(struct kms *k)
+/* Copies what has changed since the last time. */
+static void refresh(struct kms *k)
 {
     (void)commit(k); /* what somebody else's commit was in the way of */
-    if (k->source && !k->busy && k->now.buffer)
-        kms_copy_changes(k, k->now.buffer);
+    if (k->source && !k->busy && !k->picture_dirty && k->now.picture.buffer)
+        kms_copy_changes(k, k->now.picture.buffer);
+}
+
+/* An imported picture follows the guest's memory by itself, copies only when somebody looks: we at shared frames,
+ * gtmux-dm at those that it copies. */
+static uint64_t tick(struct sink *s, uint64_t now)
+{
+    struct kms *k = kms_of(s);
+
+    if (!k->source && !k->picture_dirty && !k->cursor_dirty)
+        return UINT64_MAX;
+    if (now < k->refresh_at)
+        return k->refresh_at;
+    if (k->frame && !k->frame->shared)
+        k->events.refresh(k->ctx);
+    refresh(k);
+    return k->refresh_at = now + REFRESH_NS;
 }
 
 /* ---- life */
 
-int kms_open(struct kms **out, const struct kms_options *o, void (*shown)(void *ctx, uint32_t serial), void *ctx,
-             char *err, size_t errsz)
+/* Shows what was there before. */
+static void close_monitor(struct sink *s)
 {
-    struct kms *k = calloc(1, sizeof(*k));
+    struct kms *k = kms_of(s);
 
-    *out = NULL;
-    if (!k) {
-        snprintf(err, errsz, "no memory");
-        return -ENOMEM;
-    }
-    *k = (struct kms){.fd = -1, .opt = *o, .shown = shown, .ctx = ctx};
-    int ret = kms_find(k, err, errsz);
-
-    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
-        ret = -errno;
-        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
-                 strerror(errno));
-    }
-    if (ret) {
-        kms_close(k);
-        return ret;
-    }
-    k->master = true;
-    kms_save(k);
-    *out = k;
-    return 0;
-}
-
-void kms_close(struct kms *k)
-{
-    if (!k)
-        return;
     if (k->master) {
         settle(k);
         kms_restore(k);
     }
-    struct kms_picture *const all[] = {&k->want,          &k->want_cursor, &k->flying,
-                                       &k->flying_cursor, &k->now,         &k->now_cursor};
-
-    for (unsigned i = 0; i < GT_ARRAY_SIZE(all); i++)
-        picture_clear(k, all[i]);
+    kms_screen_clear(k, &k->want);
+    kms_screen_clear(k, &k->flying);
+    kms_screen_clear(k, &k->now);
     kms_buffer_put(k, k->back[0]);
     kms_buffer_put(k, k->back[1]);
     kms_buffer_put(k, k->cursor_copy);
@@ -371,21 +450,68 @@ void kms_close(struct kms *k)
         close(k->fd);
     free(k->primary.format);
     free(k->cursor.format);
+    for (unsigned i = 0; i < k->noverlays; i++)
+        free(k->overlay[i].format);
     free(k->modes);
     free(k);
 }
 
-const char *kms_name(const struct kms *k)
+static int get_fd(const struct sink *s)
 {
-    return k->name;
+    return ((const struct kms *)s)->fd;
 }
 
-int kms_fd(const struct kms *k)
+static int dispatch(struct sink *s)
 {
-    return k->fd;
+    return handle_events(kms_of(s));
 }
 
-void kms_get_stats(const struct kms *k, struct kms_stats *out)
+static const struct sink_ops ops = {
+    .lost = "the display device has gone",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .next_guest = next_guest,
+    .close = close_monitor,
+};
+
+int kms_open(struct sink **out, const struct kms_options *o, const struct sink_events *events, void *ctx, char *err,
+             size_t errsz)
 {
-    *out = k->stats;
+    struct kms *k = calloc(1, sizeof(*k));
+
+    *out = NULL;
+    if (!k) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *k = (struct kms){.base.ops = &ops, .fd = -1, .opt = *o, .events = *events, .ctx = ctx};
+    int ret = kms_find(k, err, errsz);
+
+    if (!ret && !drmIsMaster(k->fd) && drmSetMaster(k->fd)) {
+        ret = -errno;
+        snprintf(err, errsz, "%s is another program's, such as a desktop: stop it, or use another device (%s)", k->name,
+                 strerror(errno));
+    }
+    if (ret) {
+        close_monitor(&k->base);
+        return ret;
+    }
+    k->master = true;
+    kms_save(k);
+    *out = &k->base;
+    return 0;
+}
+
+const char *kms_name(const struct sink *s)
+{
+    return ((const struct kms *)s)->name;
+}
+
+void kms_get_stats(const struct sink *s, struct kms_stats *out)
+{
+    *out = ((const struct kms *)s)->stats;
 }

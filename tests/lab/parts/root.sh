@@ -6,7 +6,7 @@ part_tools() { echo mmdebstrap:mmdebstrap tar2sqfs:squashfs-tools-ng; }
 
 PACKAGES='bash strace kmod
     libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 libgl1 libopengl0 libgbm1 mesa-vulkan-drivers vulkan-tools
-    mesa-utils mesa-utils-bin kmscube glmark2-es2-drm libdrm-tests intel-gpu-tools xserver-xorg-core twm libfaketime'
+    mesa-utils mesa-utils-bin kmscube glmark2-es2-drm libdrm-tests intel-gpu-tools xserver-xorg-core twm libfaketime weston'
 
 # clean_hook: run by mmdebstrap with the new root as its first argument. Removes
 # what no guest of ours needs, among it Vulkan drivers of other vendors.
