@@ -265,6 +265,14 @@ static int prepare_picture(struct kms *k, const struct viewer_flip *f)
     return 0;
 }
 
+/* The mode that is set, if one is, is not the one that k->mode_blob has: the next picture sets its own. */
+static void forget_mode(struct kms *k)
+{
+    k->mode_width = k->mode_height = 0;
+    k->modeset = false;
+}
+
+/* What was shown before stays. */
 static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
 {
     char text[sizeof(k->told)];
@@ -275,8 +283,9 @@ static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
     if (strcmp(text, k->told) != 0)
         gt_warn("kms: %s", text);
     memcpy(k->told, text, sizeof(text));
-    k->picture_dirty = k->modeset = false;
-    k->lit = false; /* the next picture sets a mode again */
+    k->picture_dirty = false;
+    k->source = NULL;
+    forget_mode(k);
     tell_shown(k, f->serial);
 }
 
@@ -294,8 +303,8 @@ static void keep_screen(struct kms *k)
         kms_picture_set(k, &k->want.layer[i], &k->now.layer[i]);
     k->source = NULL;
     k->picture_dirty = false;
-    k->lit &= !k->modeset; /* the next one sets the mode */
-    k->modeset = false;
+    if (k->modeset)
+        forget_mode(k);
 }
 
 /* A composed one will come. */
@@ -321,6 +330,7 @@ static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
     }
     settle(k); /* of the cursor; a flip never comes before the last one is shown */
     const unsigned turn = k->turn;
+    const bool lit = k->lit;
     int ret = prepare_mode(k, f);
 
     if (!ret)
@@ -333,10 +343,12 @@ static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
         k->lit = true;
         ret = commit(k);
     }
-    if (ret && ret != -EBUSY)
+    if (ret && ret != -EBUSY) {
+        k->lit = lit; /* a commit that fails changes nothing */
         cannot_show(k, f, ret);
-    else
+    } else {
         k->told[0] = 0;
+    }
 }
 
 static void show_cursor(struct sink *s, const struct viewer_cursor *c)
@@ -395,7 +407,7 @@ static void gone(struct sink *s, struct viewer_frame *f)
 static void refresh(struct kms *k)
 {
     (void)commit(k); /* what somebody else's commit was in the way of */
-    if (k->source && !k->busy && k->now.picture.buffer)
+    if (k->source && !k->busy && !k->picture_dirty && k->now.picture.buffer)
         kms_copy_changes(k, k->now.picture.buffer);
 }
 

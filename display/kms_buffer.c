@@ -199,8 +199,8 @@ void kms_copy_changes(struct kms *k, struct kms_buffer *b)
     struct update u = {k, b};
     const struct damage_box window = whole(f);
 
-    if (!k->source)
-        return;
+    if (!k->source || b->width != f->width || b->height != f->height)
+        return; /* it has another picture */
     expect_layout(b, f);
     if (!b->damage) {
         copy_box(k, f, &window, b); /* no memory to know better */

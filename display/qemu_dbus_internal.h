@@ -60,6 +60,10 @@ void listener_next(struct qdbus_listener *l);
 /* True when it has the newest picture, or lets us wait for too long to count. */
 bool listener_settled(const struct qdbus_listener *l);
 
+/* qemu_dbus_objects.c */
+/* Adds the objects to a connection. Below 0: -errno. */
+int qdbus_add_objects(struct qdbus *q, sd_bus *bus);
+
 /* qemu_dbus_input.c */
 /* Adds Keyboard and Mouse to the console of a connection. 0 or -errno. */
 int qdbus_add_input(struct qdbus *q, sd_bus *bus, const char *path);

@@ -11,6 +11,7 @@
 #define REFRESH_SHARE    4u                    /* looks for changes take a quarter of the thread's time at most */
 #define CHECK_EVERY_NS   UINT64_C(500000000)   /* for GGTT entries that were stored without a trap or a flip */
 #define RETRY_NS         UINT64_C(100000000)   /* after a picture for which there was no memory */
+#define ACCEPT_NS        UINT64_C(100000000)   /* after a viewer for whom there was no descriptor */
 #define ATTACH_NS        UINT64_C(2000000000)  /* time to say what is wanted */
 #define ANSWER_NS        UINT64_C(30000000000) /* time to show a flip */
 
@@ -68,6 +69,7 @@ struct held {
 struct viewer {
     int fd; /* -1: none */
     bool attached, blocked;
+    bool damage_lost;                   /* a change in place was not told: the socket was full */
     bool layers;                        /* takes them ... */
     uint64_t refused, sent_arrangement; /* ... but not those; 0: none */
     unsigned head;
@@ -95,6 +97,7 @@ struct display_server {
     struct viewer viewer[DISPLAY_VIEWERS];
     struct display_stats stats;
     uint64_t flip_wait;
+    uint64_t accept_at; /* when to try again to take somebody in, for whom there was no descriptor; 0: at once */
     struct gt_ratelimit log_rl;
 };
 

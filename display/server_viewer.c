@@ -220,6 +220,23 @@ static void update_cursor(struct display_server *s, struct viewer *v, const stru
     s->stats.cursors++;
 }
 
+/* All of a copied frame may have changed. */
+static void damage_all(struct display_server *s, struct viewer *v, const struct frame *f)
+{
+    if (f && f->kind != FRAME_SHARED)
+        viewer_damage(s, v, f, &(struct frame_damage){.first = 0, .end = f->image.height});
+}
+
+/* Which rows were not told is not kept. */
+static void make_up_for_damage(struct display_server *s, struct viewer *v)
+{
+    v->damage_lost = false;
+    damage_all(s, v, v->showing.frame[0]);
+    if (v->pending.frame[0] != v->showing.frame[0])
+        damage_all(s, v, v->pending.frame[0]);
+    damage_all(s, v, v->cursor.frame);
+}
+
 void viewer_update(struct display_server *s, struct viewer *v, uint64_t now)
 {
     const struct head *h = &s->head[v->head];
@@ -230,14 +247,16 @@ void viewer_update(struct display_server *s, struct viewer *v, uint64_t now)
         update_picture(s, v, h, now);
     if (!v->blocked && !same_cursor(&v->cursor, &h->cursor))
         update_cursor(s, v, h);
+    if (!v->blocked && v->damage_lost)
+        make_up_for_damage(s, v);
 }
 
 void viewer_damage(struct display_server *s, struct viewer *v, const struct frame *f, const struct frame_damage *d)
 {
     struct display_damage m = {.slot = slot_of(s, f), .id = f->id, .first = d->first, .end = d->end};
 
-    if (v->fd >= 0 && v->attached && v->known[m.slot] == f->id)
-        (void)send_message(v, &m, DISPLAY_DAMAGE, sizeof(m), -1);
+    if (v->fd >= 0 && v->attached && v->known[m.slot] == f->id && !send_message(v, &m, DISPLAY_DAMAGE, sizeof(m), -1))
+        v->damage_lost = true;
 }
 
 void viewer_forget(struct display_server *s, struct viewer *v, const struct frame *f)

@@ -138,7 +138,9 @@ static inline struct wayland *wayland_of(struct sink *s)
 
 /* wayland_buffer.c */
 void wbuffer_destroy(struct wbuffer *b);
-/* A buffer of a frame that is not needed any more unless the compositor reads it. NULL is fine. */
+/* A buffer of a frame that is not needed any more unless the compositor reads it, or has not answered yet whether it
+ * can: the answer must find it (libwayland ends a connection where the compositor's new object finds nobody). NULL is
+ * fine. */
 void wbuffer_drop(struct wbuffer *b);
 /* The frame's own memory as a buffer. NULL: it has to be copied, or (*wait) its import is under way. */
 struct wbuffer *wbuffer_of_frame(struct wayland *w, struct viewer_frame *f, bool *wait);

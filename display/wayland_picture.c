@@ -196,10 +196,6 @@ void wpicture_gone(struct sink *s, struct viewer_frame *f)
     if (!b)
         return;
     b->frame = NULL; /* the compositor has a descriptor of its own: it may go on reading */
-    if (b->params) { /* the answer would come to nobody */
-        zwp_linux_buffer_params_v1_destroy(b->params);
-        b->params = NULL;
-    }
     wbuffer_drop(b);
 }
 

@@ -396,10 +396,19 @@ static int run(struct view_common *c)
     }
 }
 
-int view_serve(struct view_common *c, const struct view_kind *kind, void *command)
+/* 0, or -errno after a message on stderr. */
+static int open_sink(struct view_common *c, const struct view_kind *kind, void *command)
 {
     char err[256] = "";
+    int rc = kind->open(command, &c->sink, err, sizeof(err));
 
+    if (rc)
+        fprintf(stderr, "gtmux: %s\n", err[0] ? err : strerror(-rc));
+    return rc;
+}
+
+int view_serve(struct view_common *c, const struct view_kind *kind, void *command)
+{
     c->events = (struct viewer_events){.flip = on_flip,
                                        .cursor = on_cursor,
                                        .damage = on_damage,
@@ -407,14 +416,9 @@ int view_serve(struct view_common *c, const struct view_kind *kind, void *comman
                                        .paced = kind->paced,
                                        .layers = kind->layers};
     c->choice.fd = -1;
-    if (connect_first(c))
+    if ((kind->early && open_sink(c, kind, command)) || connect_first(c) ||
+        (!kind->early && open_sink(c, kind, command)))
         return EXIT_FAILURE;
-    int rc = kind->open(command, &c->sink, err, sizeof(err));
-
-    if (rc) {
-        fprintf(stderr, "gtmux: %s\n", err[0] ? err : strerror(-rc));
-        return EXIT_FAILURE;
-    }
     int code = run(c);
 
     if (c->verbose)

@@ -40,6 +40,7 @@ struct view_common {
 /* What a command is, besides its options. */
 struct view_kind {
     bool paced, layers; /* as in struct viewer_events */
+    bool early;         /* the sink is opened before the guest is looked for: what it was told wrong is told first */
     /* Opens the sink, with &view_events and the command's struct view_common as their ctx. 0 or -errno with a message.
      */
     int (*open)(void *command, struct sink **out, char *err, size_t errsz);

@@ -35,27 +35,25 @@ static const struct argp_option option_rows[] = {
     {0},
 };
 
-/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT. */
+/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; without brackets, more colons than one are part of an IPv6 address. */
 static void take_address(struct argp_state *state, struct vnc_command *c, const char *text)
 {
-    const char *colon = strrchr(text, ':'), *bracket = strrchr(text, ']');
-    size_t n;
+    const bool brackets = text[0] == '[';
+    const char *start = text + brackets, *end = brackets ? strchr(text, ']') : strchr(text, ':');
+    const char *port = end ? end + brackets : NULL;
 
-    if (colon && (bracket ? colon < bracket : strchr(text, ':') != colon))
-        colon = NULL; /* part of an IPv6 address */
-    n = colon ? (size_t)(colon - text) : strlen(text);
-    if (bracket && text[0] == '[') {
-        text++;
-        n = (size_t)(bracket - text);
-    }
-    if (n >= sizeof(c->address) || !n) {
-        argp_error(state, "--listen=%s: give ADDRESS or ADDRESS:PORT", text);
+    if (!brackets && end && strchr(end + 1, ':'))
+        end = port = NULL;
+    const size_t n = end ? (size_t)(end - start) : strlen(start);
+
+    if (!n || n >= sizeof(c->address) || (brackets && !end) || (port && *port && *port != ':')) {
+        argp_error(state, "--listen=%s: give ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT", text);
         return;
     }
-    memcpy(c->address, text, n);
+    memcpy(c->address, start, n);
     c->address[n] = 0;
-    if (colon)
-        c->opt.port = (uint16_t)view_number(state, "--listen: port ", colon + 1, 1, UINT16_MAX);
+    if (port && *port)
+        c->opt.port = (uint16_t)view_number(state, "--listen: port ", port + 1, 1, UINT16_MAX);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -157,7 +155,7 @@ static int open_sink(void *command, struct sink **out, char *err, size_t errsz)
 
 int main(int argc, char **argv)
 {
-    static const struct view_kind kind = {.open = open_sink, .print_stats = print_stats};
+    static const struct view_kind kind = {.early = true, .open = open_sink, .print_stats = print_stats};
     struct vnc_command c = {
         .address = "127.0.0.1", .keymap = "us", .opt = {.port = PORT_DEFAULT, .fps = VIEW_FPS_DEFAULT}};
     int code = view_begin(&c.view, &parser, argc, argv, &c);

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "mediator/qmp_event.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
@@ -201,64 +202,7 @@ static cJSON *command(const char *name)
     return c;
 }
 
-/* ---- events as QEMU wants them (qapi/ui.json, InputEvent) */
-
-static void add_key(cJSON *data, const struct input_event *e)
-{
-    cJSON *key = cJSON_AddObjectToObject(data, "key");
-
-    cJSON_AddStringToObject(key, "type", "number");
-    cJSON_AddNumberToObject(key, "data", e->code);
-    cJSON_AddBoolToObject(data, "down", e->down);
-}
-
-static void add_button(cJSON *data, const struct input_event *e)
-{
-    static const char *const names[INPUT_BUTTONS] = {
-        [INPUT_LEFT] = "left",         [INPUT_MIDDLE] = "middle",         [INPUT_RIGHT] = "right",
-        [INPUT_WHEEL_UP] = "wheel-up", [INPUT_WHEEL_DOWN] = "wheel-down", [INPUT_SIDE] = "side",
-        [INPUT_EXTRA] = "extra",       [INPUT_WHEEL_LEFT] = "wheel-left", [INPUT_WHEEL_RIGHT] = "wheel-right",
-    };
-
-    cJSON_AddStringToObject(data, "button", names[e->code]);
-    cJSON_AddBoolToObject(data, "down", e->down);
-}
-
-/* Adds an object to the list and returns its data. */
-static cJSON *add_event(cJSON *events, const char *type)
-{
-    cJSON *e = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(e, "type", type);
-    cJSON_AddItemToArray(events, e);
-    return cJSON_AddObjectToObject(e, "data");
-}
-
-static void add_axis(cJSON *events, const char *axis, uint16_t value)
-{
-    cJSON *data = add_event(events, "abs");
-
-    cJSON_AddStringToObject(data, "axis", axis);
-    cJSON_AddNumberToObject(data, "value", value);
-}
-
-static void add(struct qmp_input *q, cJSON *events, const struct input_event *e)
-{
-    switch (e->kind) {
-    case INPUT_KEY:
-        add_key(add_event(events, "key"), e);
-        q->down[e->code] = e->down;
-        break;
-    case INPUT_BUTTON:
-        add_button(add_event(events, "btn"), e);
-        q->held[e->code] = e->down;
-        break;
-    default:
-        add_axis(events, "x", e->x);
-        add_axis(events, "y", e->y);
-        break;
-    }
-}
+/* ---- commands */
 
 /* A command of events of one kind: QEMU refuses all of it if the guest has no device for one of them. */
 static void send_queue(struct qmp_input *q)
@@ -272,7 +216,13 @@ static void send_queue(struct qmp_input *q)
     c = command("input-send-event");
     events = cJSON_AddArrayToObject(cJSON_AddObjectToObject(c, "arguments"), "events");
     for (q->batch = 0; q->count && q->batch < BATCH_MAX && q->queue[q->first].kind == kind; q->batch++) {
-        add(q, events, &q->queue[q->first]);
+        const struct input_event *e = &q->queue[q->first];
+
+        qmp_event_add(events, e);
+        if (e->kind == INPUT_KEY)
+            q->down[e->code] = e->down;
+        else if (e->kind == INPUT_BUTTON)
+            q->held[e->code] = e->down;
         q->first = (q->first + 1) % QUEUE_MAX;
         q->count--;
     }

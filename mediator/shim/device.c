@@ -210,6 +210,14 @@ void shim_submit(struct shim_job *job)
 
 /* ---- start */
 
+/* The child gets the GPU's memory as it is: not in the midst of a job. */
+static void before_fork(void)
+{
+    shim_lock();
+    while (shim.running)
+        pthread_cond_wait(&shim.changed, &shim.lock);
+}
+
 static void init_conditions(void)
 {
     pthread_condattr_t attr;
@@ -231,7 +239,8 @@ static void in_child(void)
     queue.first = NULL;
     queue.end = &queue.first;
     shim.done = shim.submitted;
-    shim.running = false;
+    if (shim.gpu)
+        gpu_forked(shim.gpu);
     shim_turns_forked();
 }
 
@@ -293,7 +302,7 @@ static void start(void)
         queue.status = shim_turns_start();
     if (!queue.status && getenv("GTMUX_SHIM_VERBOSE"))
         atexit(print_counters);
-    pthread_atfork(shim_lock, shim_unlock, in_child);
+    pthread_atfork(before_fork, shim_unlock, in_child);
 }
 
 int shim_start(void)
