@@ -272,29 +272,6 @@ static void forget_mode(struct kms *k)
     k->modeset = false;
 }
 
-/* What was shown before stays. */
-static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
-{
-    char text[sizeof(k->told)];
-
-    snprintf(text, sizeof(text),
-             "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
-             f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
-    if (strcmp(text, k->told) != 0)
-        gt_warn("kms: %s", text);
-    memcpy(k->told, text, sizeof(text));
-    k->picture_dirty = false;
-    k->source = NULL;
-    forget_mode(k);
-    tell_shown(k, f->serial);
-}
-
-/* Does the device take the layers, with all else that the next commit changes? */
-static bool takes_layers(struct kms *k, const struct viewer_flip *f)
-{
-    return kms_prepare_layers(k, f) && (!f->nlayers || !submit(k, false, DRM_MODE_ATOMIC_TEST_ONLY));
-}
-
 /* What is shown stays until the next flip. */
 static void keep_screen(struct kms *k)
 {
@@ -305,6 +282,27 @@ static void keep_screen(struct kms *k)
     k->picture_dirty = false;
     if (k->modeset)
         forget_mode(k);
+}
+
+static void cannot_show(struct kms *k, const struct viewer_flip *f, int error)
+{
+    char text[sizeof(k->told)];
+
+    snprintf(text, sizeof(text),
+             "%s cannot show %ux%u at %u.%u Hz: %s. Give the guest another mode: gtmux head NAME N mode=...", k->name,
+             f->width, f->height, f->mhz / 1000, f->mhz % 1000 / 100, strerror(-error));
+    if (strcmp(text, k->told) != 0)
+        gt_warn("kms: %s", text);
+    memcpy(k->told, text, sizeof(text));
+    keep_screen(k);
+    forget_mode(k);
+    tell_shown(k, f->serial);
+}
+
+/* Does the device take the layers, with all else that the next commit changes? */
+static bool takes_layers(struct kms *k, const struct viewer_flip *f)
+{
+    return kms_prepare_layers(k, f) && (!f->nlayers || !submit(k, false, DRM_MODE_ATOMIC_TEST_ONLY));
 }
 
 /* A composed one will come. */
@@ -345,6 +343,7 @@ static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
     }
     if (ret && ret != -EBUSY) {
         k->lit = lit; /* a commit that fails changes nothing */
+        k->turn = turn;
         cannot_show(k, f, ret);
     } else {
         k->told[0] = 0;
