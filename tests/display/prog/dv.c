@@ -221,6 +221,13 @@ pid_t dv_spawn(const char *const *args, const char *const *extra, const char *lo
     _exit(127);
 }
 
+/* Its sockets have their names a little earlier than they are served. */
+static void wait_served(const char *name, const char *socket)
+{
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && (access(socket, F_OK) || dv_stat_of(name, "display/viewers") < 0); i++)
+        usleep(10000);
+}
+
 void dv_start_dm(struct dv *d, const char *const *extra)
 {
     static const char *const args[] = {"/t/gtmux-dm", "--vfio-user=" DV_SOCKET, "--name=g", "--run-dir=" DV_DIR, NULL};
@@ -228,9 +235,7 @@ void dv_start_dm(struct dv *d, const char *const *extra)
     unlink(DV_SOCKET);
     unlink(DV_DM_LOG);
     d->dm = dv_spawn(args, extra, DV_DM_LOG);
-    for (unsigned i = 0; i < PATIENCE_MS / 10 && access(DV_SOCKET, F_OK); i++)
-        usleep(10000);
-    usleep(200000);
+    wait_served("g", DV_SOCKET);
 }
 
 pid_t dv_start_other(const char *name, const char *socket)
@@ -243,9 +248,7 @@ pid_t dv_start_other(const char *name, const char *socket)
     unlink(socket);
     pid_t pid = dv_spawn(args, NULL, DV_DIR "/other.log");
 
-    for (unsigned i = 0; i < PATIENCE_MS / 10 && access(socket, F_OK); i++)
-        usleep(10000);
-    usleep(200000);
+    wait_served(name, socket);
     return pid;
 }
 

@@ -92,6 +92,20 @@ static long wait_good(const struct dv *d, const struct sg_buffer *b)
     return bad;
 }
 
+/* It has its socket long before it answers. */
+static bool wait_weston(void)
+{
+    static uint32_t pixels[WIDTH * HEIGHT];
+    uint64_t end = gt_clock_ns() + 3 * DV_PATIENCE_NS;
+
+    while (!screenshot(pixels)) {
+        if (gt_clock_ns() > end)
+            return false;
+        usleep(200000);
+    }
+    return true;
+}
+
 static void watch(struct dv *d, struct sg_buffer b[2])
 {
     long bad = wait_good(d, &b[0]);
@@ -131,7 +145,7 @@ void dv_compositor(struct dv *d)
     mkdir(RUNTIME, 0700);
     pid_t weston = start_weston();
 
-    if (!dv_result(d, !access(RUNTIME "/wl", F_OK), "weston starts"))
+    if (!dv_result(d, wait_weston(), "weston starts"))
         return;
     dv_start_dm(d, NULL);
     sg_connect(&d->g, DV_SOCKET, 64);
