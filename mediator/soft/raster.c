@@ -79,6 +79,8 @@ bool raster_late(struct soft_raster *r)
 
     if (!vgpu_exec_stop(r->e->space.x))
         return false;
+    if (vgpu_exec_abandoned(r->e->space.x))
+        return true;
     clock_gettime(CLOCK_MONOTONIC, &t);
     now = (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
     atomic_compare_exchange_strong(&r->deadline, &none, now + RASTER_GRACE_NS);
