@@ -260,11 +260,16 @@ static size_t take_hex(const char *text, uint8_t *bytes, size_t room)
     return *text ? 0 : n;
 }
 
+static const char too_large[] = "the guest's profile does not allow this monitor; 'gtmux profiles' shows what it does";
+
 static cJSON *plug_edid(struct session *s, unsigned head, const cJSON *edid)
 {
     uint8_t bytes[VGPU_EDID_MAX];
     size_t n = cJSON_IsString(edid) ? take_hex(edid->valuestring, bytes, sizeof(bytes)) : 0;
+    struct vgpu_mode mode;
 
+    if (n && vgpu_edid_whole(bytes, n) && vgpu_edid_preferred(bytes, &mode) && !session_may_plug(s, head, &mode))
+        return answer_error(too_large);
     if (n && !gate_head_set_edid(session_gate(s), head, bytes, n))
         return answer_ok();
     return answer_error(
@@ -288,6 +293,10 @@ static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
     bool plugged = connected ? cJSON_IsTrue(connected) : gate_head_get(session_gate(s), (unsigned)head, NULL) || text;
     if (text && (!cJSON_IsString(text) || !mode_parse(text->valuestring, &mode)))
         return answer_error("bad mode: give WIDTHxHEIGHT@HZ, up to 4096x2304 and 240 Hz");
+    if (!text)
+        gate_head_get(session_gate(s), (unsigned)head, &mode);
+    if (plugged && !session_may_plug(s, (unsigned)head, &mode))
+        return answer_error(too_large);
     if (gate_head_set(session_gate(s), (unsigned)head, plugged, text ? &mode : NULL))
         return answer_error("this GPU cannot drive the mode: its pixel clock must be 25 to 675 MHz");
     return answer_ok();

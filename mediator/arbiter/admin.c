@@ -58,7 +58,7 @@ static int note_change(struct member *m, const char *key, const char *value)
 }
 
 /* All of them or none. */
-static cJSON *set_values(struct member *m, const cJSON *request)
+static cJSON *set_values(const struct arbiter *a, struct member *m, const cJSON *request)
 {
     const cJSON *v, *values = cJSON_GetObjectItemCaseSensitive(request, "values");
     struct arbiter_profile p = m->profile;
@@ -74,6 +74,8 @@ static cJSON *set_values(struct member *m, const cJSON *request)
         if (arbiter_profile_set(&p, v->string, v->valuestring, err, sizeof(err)))
             return failed(err);
     }
+    if (!member_fits(a, m, &p, err, sizeof(err)))
+        return failed(err);
     cJSON_ArrayForEach(v, values)
     {
         if (note_change(m, v->string, v->valuestring))
@@ -96,10 +98,10 @@ static cJSON *reset_tenant(struct member *m)
     return done();
 }
 
-static cJSON *change(const char *cmd, struct member *m, const cJSON *request)
+static cJSON *change(const struct arbiter *a, const char *cmd, struct member *m, const cJSON *request)
 {
     if (!strcmp(cmd, "set"))
-        return set_values(m, request);
+        return set_values(a, m, request);
     if (!strcmp(cmd, "reset"))
         return reset_tenant(m);
     return set_paused(m, !strcmp(cmd, "pause"));
@@ -117,7 +119,8 @@ static cJSON *change_tenant(struct arbiter *a, const char *cmd, const cJSON *req
     uint64_t now = gt_clock_ns();
 
     a->now = GT_MAX(a->now, now);
-    answer = m ? change(cmd, m, request) : failed("there is no such tenant; 'gtmux top --once' shows those that are");
+    answer =
+        m ? change(a, cmd, m, request) : failed("there is no such tenant; 'gtmux top --once' shows those that are");
     if (m && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok"))) {
         member_apply(a, m);
         state_save(a);
