@@ -240,7 +240,7 @@ class Results:
                 self.check(state == "ok", f"{where} {name} {line}")
             if not re.search(r"^\d+ passed, \d+ failed", body, re.M):
                 self.check(code == "0", f"{where} {name}", f"exit code {code}, no closing line" if code != "0" else "")
-        started, ended = log.count(" START\n"), len(re.findall(r"GT-RUN \S+ EXIT", log))
+        started, ended = (len(re.findall(rf"GT-RUN \S+ {word}", log)) for word in ("START\n", "EXIT"))
         if started != ended:
             self.check(False, f"{where} a program did not end", log[-300:])
 
