@@ -1,6 +1,6 @@
 /*
- * An endless batch that nobody ends is reset; the guilty context is named; everybody else goes on. "gt_hang busy": one that
- * does something all the time, so that it keeps the engine as long as it is let.
+ * An endless batch that nobody ends is reset; the guilty context is named; everybody else goes on. "gt_hang busy": one
+ * that does something all the time, so that it keeps the engine as long as it is let.
  */
 #include <stdio.h>
 #include <string.h>
