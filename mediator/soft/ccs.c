@@ -257,14 +257,15 @@ static bool walk_all(struct soft_mem *m, const struct soft_surface *s, unsigned 
     return result == WALK_FOUND;
 }
 
-void soft_ccs_settle(struct soft_mem *m, const struct soft_surface *s, unsigned first, unsigned end, uint32_t slices)
+void soft_ccs_settle(struct soft_mem *m, const struct soft_surface *s, unsigned first, unsigned end, uint32_t slices,
+                     enum soft_use use)
 {
     struct settling j = {.m = m};
     uint8_t element[16];
 
     if (!soft_ccs_used(s) || !walk_all(m, s, first, end, slices, NULL))
         return;
-    soft_mcs_pack_clear(s, element);
+    soft_mcs_pack_clear(s, use, element);
     for (unsigned i = 0; i < sizeof(j.row); i += s->element_bytes)
         memcpy(j.row + i, element, s->element_bytes);
     pthread_mutex_lock(&m->space->settling);

@@ -21,6 +21,7 @@ bool soft_ccs_mark(struct soft_mem *m, const struct soft_surface *s, uint32_t x0
                    uint32_t z);
 /* Before a surface is used: what is marked in levels first <= l < end (counted as in s->level) of `slices` slices gets
  * the clear colour of s. Any number of threads may come at once; none returns before it is done. */
-void soft_ccs_settle(struct soft_mem *m, const struct soft_surface *s, unsigned first, unsigned end, uint32_t slices);
+void soft_ccs_settle(struct soft_mem *m, const struct soft_surface *s, unsigned first, unsigned end, uint32_t slices,
+                     enum soft_use use);
 
 #endif

@@ -63,10 +63,16 @@ struct soft_raster *soft_raster_create(struct soft_engine *e); /* NULL: out of m
 void soft_raster_destroy(struct soft_raster *r);
 /* A draw begins: derives all state. vue_dwords: length of each vertex. False: nothing will be drawn (all disabled). */
 bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords);
-/* Adds one; may run the batch collected so far when it is full, so v of earlier ones may be reused after it returned
- * true. Order of primitives is kept. */
+/* Adds one; may run the batch collected so far when it is full, so v of earlier ones may be reused after it returned.
+ * Order of primitives is kept. False: interrupted, as below. */
 bool soft_raster_add(struct soft_raster *r, const struct soft_prim *p);
 void soft_raster_flush(struct soft_raster *r);
+/* Primitives of the next batch of geometry come: the same ones as before if it was interrupted after `tiles` tiles of
+ * it were drawn, else 0. */
+void soft_raster_batch(struct soft_raster *r, uint32_t tiles);
+/* True: the engine was wanted while tiles were drawn (vgpu_exec_stop). *tiles of the batch are drawn, at least one more
+ * than before; what was added since is forgotten, as is what is added up to the next batch. */
+bool soft_raster_interrupted(const struct soft_raster *r, uint32_t *tiles);
 /* 3DSTATE_WM_HZ_OP: executed at once with the current depth/stencil state. */
 void soft_raster_hz_op(struct soft_raster *r, const uint32_t *dw);
 

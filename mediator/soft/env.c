@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mediator/soft/ccs.h"
+#include "mediator/soft/hiz.h"
 #include "mediator/soft/units.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
@@ -124,7 +125,7 @@ const struct soft_surface *soft_env_target(struct soft_env *e, unsigned index)
     unsigned level = soft_surface_drawn_level(&c->s);
 
     if (!c->settled_target)
-        soft_ccs_settle(e->mem, &c->s, level, level + 1, c->s.view_layers);
+        soft_ccs_settle(e->mem, &c->s, level, level + 1, c->s.view_layers, SOFT_DRAWN);
     c->settled_target = true;
     return &c->s;
 }
@@ -138,8 +139,12 @@ const struct soft_surface *units_message_texture(struct soft_env *e, unsigned in
 {
     struct units_surface *c = message_surface(e, index, ex_desc);
 
-    if (!c->settled_texture)
-        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, c->s.type == SOFT_SURF_3D ? c->s.depth_px : c->s.layers);
+    if (!c->settled_texture) {
+        uint32_t slices = c->s.type == SOFT_SURF_3D ? c->s.depth_px : c->s.layers;
+
+        soft_ccs_settle(e->mem, &c->s, 0, c->s.levels, slices, SOFT_SAMPLED);
+        soft_hiz_settle(e->mem, &c->s, 0, c->s.levels, slices);
+    }
     c->settled_texture = true;
     return &c->s;
 }

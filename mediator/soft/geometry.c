@@ -156,20 +156,56 @@ static void count_batch(struct soft_geometry *g)
     g->e->count.ia_primitives += g->batch->objects;
 }
 
-static bool run_batches(struct soft_geometry *g, struct geo_cursor *at)
+/* What soft_progress keeps of a draw: where its next batch begins; if that one was interrupted, how many tiles of it
+ * are drawn, and how many primitives it had. */
+struct step {
+    struct geo_cursor at;
+    uint32_t tiles, prims;
+};
+
+_Static_assert(sizeof(struct step) == SOFT_PROGRESS_DWORDS * 4, "a step is kept whole");
+
+static void keep_step(struct soft_geometry *g, const struct step *s)
 {
-    struct vgpu_exec *x = g->e->space.x;
+    uint32_t dw[SOFT_PROGRESS_DWORDS];
 
-    while (geo_batch_next(g, at)) {
-        const uint32_t step[SOFT_PROGRESS_DWORDS] = {at->instance, at->run, at->prim, at->id};
+    memcpy(dw, s, sizeof(dw));
+    soft_progress_step(g->e->space.x, dw);
+}
 
+/* The batch was given up. Threads that were endless are started again next time; tiles that were drawn are kept, and
+ * all else of the batch is done once more: until then nothing else counts. */
+static void keep_tiles(struct soft_geometry *g, struct step *s, const struct soft_counters *before)
+{
+    struct soft_counters *count = &g->e->count;
+    uint64_t ps_invocations = count->ps_invocations, ps_depth = count->ps_depth;
+
+    *count = *before;
+    count->ps_invocations = ps_invocations;
+    count->ps_depth = ps_depth;
+    s->prims = g->batch->prims.n;
+    if (soft_raster_interrupted(g->e->raster, &s->tiles))
+        keep_step(g, s);
+}
+
+static bool run_batches(struct soft_geometry *g, struct step *s)
+{
+    struct geo_cursor next = s->at;
+
+    while (geo_batch_next(g, &next, s->prims)) {
+        const struct soft_counters before = g->e->count;
+
+        soft_raster_batch(g->e->raster, s->tiles);
         run_batch(g);
-        if (atomic_load_explicit(&g->stopped, memory_order_relaxed))
+        if (atomic_load_explicit(&g->stopped, memory_order_relaxed)) {
+            keep_tiles(g, s, &before);
             return false;
+        }
         count_batch(g);
         streamout_end(&g->so);
-        soft_progress_step(x, step);
-        if (vgpu_exec_stop(x))
+        *s = (struct step){.at = next};
+        keep_step(g, s);
+        if (vgpu_exec_stop(g->e->space.x))
             return false;
     }
     return true;
@@ -177,11 +213,13 @@ static bool run_batches(struct soft_geometry *g, struct geo_cursor *at)
 
 bool soft_geometry_draw(struct soft_geometry *g, const uint32_t *dw)
 {
-    uint32_t step[SOFT_PROGRESS_DWORDS];
+    uint32_t kept[SOFT_PROGRESS_DWORDS];
+    struct step step;
 
     if (!begin_draw(g, dw))
         return true;
     atomic_store_explicit(&g->stopped, false, memory_order_relaxed);
-    soft_progress_begin(g->e->space.x, dw, cmd_length(C_3DPRIMITIVE, dw[0]), step);
-    return run_batches(g, &(struct geo_cursor){step[0], step[1], step[2], step[3]});
+    soft_progress_begin(g->e->space.x, dw, cmd_length(C_3DPRIMITIVE, dw[0]), kept);
+    memcpy(&step, kept, sizeof(step));
+    return run_batches(g, &step);
 }

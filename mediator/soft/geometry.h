@@ -68,6 +68,7 @@ struct geo_cursor {
 
 struct geo_batch {
     uint32_t vertices, objects, stamp;
+    uint32_t most;            /* primitives */
     uint64_t passed_vertices; /* of runs that end in this batch */
     struct geo_prims prims;
     struct geo_vertex vertex[GEO_VERTICES];
@@ -152,8 +153,9 @@ static inline uint32_t geo_handle(const struct geo_region *r, uint32_t entry)
 struct geo_region geo_region(uint32_t first, uint32_t units_in_all, uint32_t units, uint32_t most);
 
 /* ---- geometry_batch.c */
-/* Collects the next batch and moves the cursor behind it. False: the draw is at its end. */
-bool geo_batch_next(struct soft_geometry *g, struct geo_cursor *at);
+/* Collects the next batch and moves the cursor behind it; `again`: the same one as before, that had so many primitives,
+ * or 0. False: the draw is at its end. */
+bool geo_batch_next(struct soft_geometry *g, struct geo_cursor *at, uint32_t again);
 
 /* ---- geometry_vs.c */
 void geo_vs_begin(struct soft_geometry *g);

@@ -5,6 +5,8 @@
 
 /* A window that holds fewer indices from a place on than a primitive can span is read again. */
 #define SPAN 64u
+/* Runs of vertices looked at for a batch that comes again: it has at most as many primitives. */
+#define AGAIN_TURNS (2 * GEO_PRIMS)
 
 /* The vertices first .. first + n of the draw, from the run's start on (run <= first). */
 struct view {
@@ -108,7 +110,7 @@ static bool add_primitive(struct soft_geometry *g, const struct geo_cursor *at, 
     uint16_t *ref = list->ref + (size_t)list->n * per;
     struct topology_prim p;
 
-    if (list->n >= GEO_PRIMS || (list->n + 1) * per > GEO_REFS)
+    if (list->n >= b->most || (list->n + 1) * per > GEO_REFS)
         return false;
     topology_prim(&g->topo, at->prim, v->first - v->run + v->n, v->ended, &p);
     for (unsigned i = 0; i < per; i++)
@@ -156,18 +158,27 @@ static bool add_run(struct soft_geometry *g, struct geo_cursor *at)
     return true;
 }
 
-bool geo_batch_next(struct soft_geometry *g, struct geo_cursor *at)
+/* A batch that comes again is the same one, though the engine may be wanted: its tiles are counted. Unless the guest
+ * changed the indices meanwhile, so that nothing comes of them for long. */
+static bool is_wanted(const struct soft_geometry *g, uint32_t again, unsigned turns)
+{
+    return vgpu_exec_stop(g->e->space.x) && (g->batch->prims.n >= again || turns > AGAIN_TURNS);
+}
+
+bool geo_batch_next(struct soft_geometry *g, struct geo_cursor *at, uint32_t again)
 {
     struct geo_batch *b = g->batch;
+    unsigned turns = 0;
 
     b->vertices = b->objects = 0;
     b->passed_vertices = 0;
     b->stamp++;
+    b->most = again ? GT_MIN(again, GEO_PRIMS) : GEO_PRIMS;
     b->prims = (struct geo_prims){.topo = g->topo, .region = &g->vs_region, .ref = b->ref, .info = b->info};
     while (at->instance < g->draw.instances) {
         if (at->run >= g->draw.vertices)
             next_instance(g, at);
-        else if (!add_run(g, at) || vgpu_exec_stop(g->e->space.x))
+        else if (!add_run(g, at) || is_wanted(g, again, ++turns))
             return true; /* perhaps without primitives: there can be many cuts */
     }
     return b->prims.n;

@@ -61,7 +61,8 @@ void geo_emit(struct soft_geometry *g, const struct topology *topo, const uint32
         .id = info->id,
     };
 
-    soft_raster_add(g->e->raster, &p);
+    if (!soft_raster_add(g->e->raster, &p))
+        atomic_store_explicit(&g->stopped, true, memory_order_relaxed);
 }
 
 /* Without a geometry shader adjacent vertices go nowhere. */
@@ -109,6 +110,11 @@ void geo_primitives(struct soft_geometry *g, const struct geo_prims *prims)
 
 void geo_output_flush(struct soft_geometry *g)
 {
-    if (g->raster)
-        soft_raster_flush(g->e->raster);
+    uint32_t tiles;
+
+    if (!g->raster)
+        return;
+    soft_raster_flush(g->e->raster);
+    if (soft_raster_interrupted(g->e->raster, &tiles))
+        atomic_store_explicit(&g->stopped, true, memory_order_relaxed);
 }

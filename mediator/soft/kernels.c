@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES    512u
-#define BUCKETS    256u
-#define MEMORY_MAX (12u << 20)
-#define NONE       UINT16_MAX
+#define ENTRIES 512u
+#define BUCKETS 256u
+#define NONE    UINT16_MAX
 
 struct entry {
     struct eu_kernel *kernel; /* NULL: free */
@@ -137,7 +136,7 @@ static uint16_t add(struct soft_kernels *k, struct soft_mem *m, uint64_t address
     if (!kernel)
         return NONE;
     memory = eu_kernel_memory(kernel);
-    while ((k->free == NONE || k->memory + memory > MEMORY_MAX) && (old = oldest(k)) != NONE)
+    while ((k->free == NONE || k->memory + memory > SOFT_KERNELS_BYTES) && (old = oldest(k)) != NONE)
         evict(k, old);
     i = k->free;
     if (i == NONE) { /* more in one command than a command can name */

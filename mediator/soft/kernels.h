@@ -6,6 +6,9 @@
 #include "mediator/soft/eu/eu.h"
 #include "mediator/soft/mem.h"
 
+/* Most that the decoded kernels take, beside those of the command that runs. */
+#define SOFT_KERNELS_BYTES (12u << 20)
+
 struct soft_kernels;
 
 struct soft_kernels *soft_kernels_create(void); /* NULL: out of memory */

@@ -55,18 +55,19 @@ void soft_mcs_mark(struct soft_mem *m, const struct soft_surface *s, uint32_t x0
     }
 }
 
-void soft_mcs_pack_clear(const struct soft_surface *s, uint8_t element[16])
+void soft_mcs_pack_clear(const struct soft_surface *s, enum soft_use use, uint8_t element[16])
 {
     struct soft_format f = *s->info;
 
-    f.srgb = false; /* drivers give the numbers as they are stored */
+    f.srgb &= use == SOFT_DRAWN;
     f.fast = SOFT_FAST_NONE;
     memset(element, 0, 16);
     if (s->element_bytes <= 16 && !f.compression)
         soft_format_pack(&f, s->clear, element);
 }
 
-void soft_mcs_settle(struct soft_mem *m, const struct soft_surface *s, uint32_t x, uint32_t y, uint32_t z)
+void soft_mcs_settle(struct soft_mem *m, const struct soft_surface *s, uint32_t x, uint32_t y, uint32_t z,
+                     enum soft_use use)
 {
     unsigned bytes = element_bytes(s->samples);
     uint64_t at = element_address(s, x, y, z), value = 0,
@@ -76,7 +77,7 @@ void soft_mcs_settle(struct soft_mem *m, const struct soft_surface *s, uint32_t 
     soft_mem_read(m, at, &value, bytes);
     if (value != all || s->element_bytes > sizeof(element))
         return;
-    soft_mcs_pack_clear(s, element);
+    soft_mcs_pack_clear(s, use, element);
     for (unsigned n = 0; n < s->samples; n++)
         soft_surface_write_row(m, s, x, y, z, soft_surface_drawn_level(s), n, 1, element);
     value = soft_mcs_plain(s->samples);

@@ -18,8 +18,9 @@ void soft_mcs_mark(struct soft_mem *m, const struct soft_surface *s, uint32_t x0
                    uint32_t z);
 /* Before a pixel is read or written: if its MCS says "clear", its samples get the clear colour, and the MCS says that
  * each has its own. x, y, z (layer of the view) must be in range. */
-void soft_mcs_settle(struct soft_mem *m, const struct soft_surface *s, uint32_t x, uint32_t y, uint32_t z);
+void soft_mcs_settle(struct soft_mem *m, const struct soft_surface *s, uint32_t x, uint32_t y, uint32_t z,
+                     enum soft_use use);
 /* The clear colour as an element. */
-void soft_mcs_pack_clear(const struct soft_surface *s, uint8_t element[16]);
+void soft_mcs_pack_clear(const struct soft_surface *s, enum soft_use use, uint8_t element[16]);
 
 #endif

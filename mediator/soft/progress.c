@@ -4,8 +4,10 @@
 
 /* Scratch dwords: two steps, of which VGPU_SCRATCH_PROGRESS says how many were written (the last bit tells which one is
  * valid), and whose they are. The blitter's set-up is in the first ones, on its own engine. */
-#define SCRATCH_STEPS 20u
+#define SCRATCH_STEPS 16u
 #define SCRATCH_KEY   31u
+
+_Static_assert(SCRATCH_STEPS + 2 * SOFT_PROGRESS_DWORDS <= VGPU_SCRATCH_PROGRESS, "two steps fit");
 
 static uint32_t command_key(const struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
 {

@@ -11,7 +11,7 @@
 
 #include "vgpu/exec.h"
 
-#define SOFT_PROGRESS_DWORDS 4u
+#define SOFT_PROGRESS_DWORDS 6u
 
 /* Finds the progress of this command. True: it goes on behind the step in `step`; false: it begins. */
 bool soft_progress_begin(struct vgpu_exec *x, const uint32_t *dw, unsigned ndw, uint32_t step[SOFT_PROGRESS_DWORDS]);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mediator/soft/hiz.h"
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
 
@@ -89,10 +90,13 @@ bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords)
     unsigned workers = soft_pool_workers(r->e->pool);
 
     r->line_counter = 0;
+    soft_raster_batch(r, 0);
     atomic_store(&r->deadline, 0);
     for (unsigned i = 0; i < workers; i++)
         soft_mem_begin(&r->e->worker[i].mem, &r->e->space);
     r->active = raster_state_derive(r->e, &r->state, vue_dwords) && vue_dwords >= VUE_CLIP;
+    if (r->active && (r->state.ds.test || r->state.ds.write))
+        raster_settle_depth(r, &r->state.ds.depth);
     for (unsigned i = 0; i < workers && r->active; i++)
         pixel_worker_begin(r->worker[i]->pixel);
     return r->active;
@@ -100,15 +104,38 @@ bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords)
 
 /* ---- tiles */
 
-static void run_tile(void *ctx, unsigned worker, uint32_t item)
+static void forget_tile(struct soft_raster *r, uint32_t n)
 {
-    struct soft_raster *r = ctx;
-    uint32_t at = r->used[item];
+    struct raster_tile *t = &r->tile[r->used[n]];
+
+    t->first = t->last = RASTER_NONE;
+}
+
+static void draw_tile(struct soft_raster *r, unsigned worker, uint32_t n)
+{
+    uint32_t at = r->used[n];
     int32_t x = (int32_t)(at % RASTER_TILES_SIDE) * RASTER_TILE, y = (int32_t)(at / RASTER_TILES_SIDE) * RASTER_TILE;
 
     for (uint32_t i = r->tile[at].first; i != RASTER_NONE && !raster_late(r); i = r->entry[i].next)
         raster_tile_prim(r, worker, &r->prim[r->entry[i].prim], x, y);
-    r->tile[at].first = r->tile[at].last = RASTER_NONE;
+    forget_tile(r, n);
+}
+
+/* The pool's items are chances to take a tile. */
+static void run_tile(void *ctx, unsigned worker, uint32_t item)
+{
+    struct soft_raster *r = ctx;
+    uint32_t n = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
+
+    (void)item;
+    if (n >= r->tiles)
+        return;
+    draw_tile(r, worker, n);
+    if (!vgpu_exec_stop(r->e->space.x))
+        return;
+    n = atomic_exchange_explicit(&r->next, RASTER_CLOSED, memory_order_relaxed);
+    if (n < r->tiles) /* one worker sees that */
+        r->drawn = n;
 }
 
 static void collect_counts(struct soft_raster *r)
@@ -128,17 +155,46 @@ static void collect_counts(struct soft_raster *r)
 /* Work that is done before other threads are awake. */
 #define RASTER_SMALL 4096u /* pixels */
 
+static void run_tiles(struct soft_raster *r)
+{
+    uint32_t first = GT_MIN(r->skip, r->tiles);
+
+    for (uint32_t i = 0; i < first; i++)
+        forget_tile(r, i);
+    r->skip -= first;
+    r->drawn = r->tiles;
+    atomic_store_explicit(&r->next, first, memory_order_relaxed);
+    if (r->work > RASTER_SMALL)
+        soft_pool_run(r->e->pool, r->tiles - first, run_tile, r);
+    else
+        for (uint32_t i = first; i < r->tiles; i++)
+            run_tile(r, 0, i);
+    for (uint32_t i = r->drawn; i < r->tiles; i++)
+        forget_tile(r, i);
+    r->passed += r->drawn;
+    r->interrupted = r->drawn < r->tiles;
+    collect_counts(r);
+}
+
 void soft_raster_flush(struct soft_raster *r)
 {
-    if (r->work > RASTER_SMALL)
-        soft_pool_run(r->e->pool, r->tiles, run_tile, r);
-    else
-        for (uint32_t i = 0; i < r->tiles; i++)
-            run_tile(r, 0, i);
     if (r->tiles)
-        collect_counts(r);
+        run_tiles(r);
     r->prims = r->setups = r->entries = r->tiles = 0;
     r->work = 0;
+}
+
+void soft_raster_batch(struct soft_raster *r, uint32_t tiles)
+{
+    r->skip = tiles;
+    r->passed = 0;
+    r->interrupted = false;
+}
+
+bool soft_raster_interrupted(const struct soft_raster *r, uint32_t *tiles)
+{
+    *tiles = r->passed;
+    return r->interrupted;
 }
 
 static void add_entry(struct soft_raster *r, uint32_t tile)
@@ -212,6 +268,8 @@ static void commit(struct soft_raster *r, const struct incoming *c, struct raste
         return;
     }
     reserve(r, p);
+    if (r->interrupted)
+        return;
     p->setup = r->setups;
     if (r->state.ps.attributes) {
         setup_attributes(&r->state, c->in, p, r->setup + r->setups);
@@ -356,8 +414,8 @@ bool soft_raster_add(struct soft_raster *r, const struct soft_prim *in)
     struct raster_vertex v[CLIP_VERTICES];
     struct incoming c = {.in = in};
 
-    if (!r->active)
-        return true;
+    if (!r->active || r->interrupted)
+        return !r->interrupted;
     choose_view(&r->state, in, n, &c);
     for (unsigned i = 0; i < n; i++)
         read_vertex(r, in, i, &c, &v[i]);
@@ -374,5 +432,5 @@ bool soft_raster_add(struct soft_raster *r, const struct soft_prim *in)
         draw_line(r, &c, v, false);
     else
         draw_point(r, &c, v, 0, false);
-    return true;
+    return !r->interrupted;
 }

@@ -229,6 +229,8 @@ struct raster_tile {
     uint32_t first, last; /* entries; RASTER_NONE: none */
 };
 #define RASTER_NONE UINT32_MAX
+/* soft_raster.next when no tile is handed out any more; beyond it is room for those who ask. */
+#define RASTER_CLOSED (UINT32_C(1) << 31)
 
 struct pixel_worker;
 
@@ -246,6 +248,12 @@ struct soft_raster {
     bool active; /* soft_raster_begin said true */
     unsigned prims, setups, entries, tiles;
     uint64_t work; /* pixels of their boxes */
+    /* Tiles are handed out in order by `next`; who finds the engine wanted closes it, so that those drawn are the first
+     * `drawn` of them. */
+    _Atomic uint32_t next;
+    uint32_t drawn;
+    uint32_t skip, passed; /* of the geometry's batch: tiles drawn before it was interrupted, tiles drawn in all */
+    bool interrupted;
     struct raster_prim *prim;
     float (*setup)[16];
     struct raster_entry *entry;
@@ -257,8 +265,8 @@ struct soft_raster {
 };
 
 /* ---- raster.c */
-/* True when the engine has wanted to stop for so long that what is left of the batch is given up. A batch of any sane
- * program is finished before, so that it is either drawn or not: draws cannot be repeated. */
+/* True when the engine has wanted to stop for so long that what is left of the tiles under way is given up. Tiles of
+ * any sane program are finished before, so that each is either drawn or not: draws cannot be repeated. */
 bool raster_late(struct soft_raster *r);
 
 /* ---- raster_state.c */
@@ -268,6 +276,10 @@ bool raster_state_derive(struct soft_engine *e, struct raster_state *st, unsigne
 void raster_state_samples(const struct soft_engine *e, struct raster_state *st, unsigned log2);
 /* The depth and stencil buffers as surfaces. */
 void raster_state_buffers(const struct soft_state *s, struct raster_depth_state *ds, unsigned samples);
+
+/* ---- raster_hz.c */
+/* Before the level of a depth buffer that is drawn to is used (hiz.h). */
+void raster_settle_depth(struct soft_raster *r, const struct soft_surface *s);
 
 /* ---- clip.c */
 

@@ -1,12 +1,13 @@
 /* Depth, stencil and blend state. */
 #include <string.h>
 
+#include "mediator/soft/hiz.h"
 #include "mediator/soft/raster_state.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
 
-/* Tilings, alignments and storage in RENDER_SURFACE_STATE (genxml). */
-enum { TILE_MODE_W = 1, TILE_MODE_Y = 3, ALIGN_4 = 1, ALIGN_8 = 2, STORAGE_INTERLEAVED = 1 };
+/* Tilings, alignments, storage and auxiliary surfaces in RENDER_SURFACE_STATE (genxml). */
+enum { TILE_MODE_W = 1, TILE_MODE_Y = 3, ALIGN_4 = 1, ALIGN_8 = 2, STORAGE_INTERLEAVED = 1, AUX_HIZ = 3 };
 
 static void put(uint32_t *dw, uint32_t f, uint64_t v)
 {
@@ -37,6 +38,18 @@ static void describe(const uint32_t *depth, unsigned samples, uint32_t dw[16])
     PUT(dw, NumberOfMultisamples, __builtin_ctz(samples));
 }
 
+static void describe_hiz(const struct soft_state *s, uint32_t dw[16])
+{
+    const uint32_t *depth = STATE(s, 3DSTATE_DEPTH_BUFFER), *hiz = STATE(s, 3DSTATE_HIER_DEPTH_BUFFER);
+    const uint32_t *params = STATE(s, 3DSTATE_CLEAR_PARAMS);
+
+    if (!FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, HierarchicalDepthBufferEnable))
+        return;
+    PUT(dw, AuxiliarySurfaceMode, AUX_HIZ);
+    PUT(dw, AuxiliarySurfaceBaseAddress, FIELD_ADDRESS(hiz, 3DSTATE_HIER_DEPTH_BUFFER, SurfaceBaseAddress) / SOFT_PAGE);
+    PUT(dw, RedClearColor, FIELD_GET(params, 3DSTATE_CLEAR_PARAMS, DepthClearValue));
+}
+
 /* Alignments are not in the commands: PRM SKL vol 5, "Alignment Unit Size"; isl's gfx8 alignments. */
 void raster_state_buffers(const struct soft_state *s, struct raster_depth_state *ds, unsigned samples)
 {
@@ -55,6 +68,7 @@ void raster_state_buffers(const struct soft_state *s, struct raster_depth_state 
     PUT(dw, SurfacePitch, FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, SurfacePitch));
     PUT(dw, SurfaceQPitch, FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, SurfaceQPitch));
     PUT(dw, SurfaceBaseAddress, FIELD_ADDRESS(depth, 3DSTATE_DEPTH_BUFFER, SurfaceBaseAddress));
+    describe_hiz(s, dw);
     soft_surface_decode(dw, &ds->depth);
     if (!depth[0])
         ds->depth.type = SOFT_SURF_NULL;

@@ -38,7 +38,7 @@ static void ld_mcs(struct sampler_job *j, unsigned i)
     uint32_t x = soft_as_bits(j->u[i]), y = soft_as_bits(j->v[i]), z = j->s->array ? soft_as_bits(j->r[i]) : 0;
 
     if (soft_mcs_used(j->s) && j->mask >> i & 1 && x < j->s->width_px && y < j->s->height_px && z < j->s->layers)
-        soft_mcs_settle(j->e->mem, j->s, x, y, z);
+        soft_mcs_settle(j->e->mem, j->s, x, y, z, SOFT_SAMPLED);
     j->out[0][i] = (uint32_t)value;
     j->out[1][i] = (uint32_t)(value >> 32);
 }

@@ -60,6 +60,11 @@ struct soft_surface {
     struct soft_level level[SOFT_LEVELS];
 };
 
+/* Who uses a surface. For those that draw to or resolve an sRGB format the clear colour is linear, for samplers it is
+ * as in memory (Mesa iris_clear.c, can_fast_clear_color: iris keeps to colours that are the same in both; anv relies on
+ * the first). */
+enum soft_use { SOFT_DRAWN, SOFT_SAMPLED };
+
 /* Decodes 16 dwords. Any bits give a surface that is safe to use (a null surface if nothing else is). */
 void soft_surface_decode(const uint32_t dw[16], struct soft_surface *s);
 /* The level that is drawn to, as an index of level[]: MIPCountLOD says which, and SurfaceMinLOD means nothing there,

@@ -286,7 +286,7 @@ static void settle(struct soft_mem *m, const struct target_write *w, uint32_t ma
 {
     for (unsigned i = 0; i < TARGET_CHANNELS; i++)
         if (mask >> i & 1)
-            soft_mcs_settle(m, w->s, w->x[i], w->y[i], w->layer);
+            soft_mcs_settle(m, w->s, w->x[i], w->y[i], w->layer, SOFT_DRAWN);
 }
 
 void target_write(struct soft_mem *m, const struct target_write *w)

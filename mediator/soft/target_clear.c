@@ -1,7 +1,6 @@
 /*
  * Fast clears and resolves. The driver draws a rectangle over the auxiliary surface, scaled down by its blocks: a clear
- * marks them there (ccs.h, mcs.h), a resolve gives what is marked its pixels. The clear colour has the format's
- * encoding already: iris and blorp give sRGB values as they are stored.
+ * marks them there (ccs.h, mcs.h), a resolve gives what is marked its pixels.
  */
 #include <string.h>
 
@@ -36,7 +35,7 @@ void pixel_fast_clear(struct soft_raster *r, const struct raster_prim *p)
     }
     if (soft_ccs_used(s) && soft_ccs_mark(env->mem, s, x0, y0, x1, y1, p->layer))
         return;
-    soft_mcs_pack_clear(s, element);
+    soft_mcs_pack_clear(s, SOFT_DRAWN, element);
     target_fill(r, s, (struct raster_box){(int32_t)x0, (int32_t)y0, (int32_t)x1, (int32_t)y1}, p->layer, 0xffff,
                 element);
 }

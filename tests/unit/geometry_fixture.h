@@ -35,6 +35,9 @@ static struct soft_geometry *g;
 static struct drawn drawn[MAX_DRAWN];
 static unsigned ndrawn, flushed, vue_dwords;
 static bool discard; /* soft_raster_begin says that nothing is drawn */
+/* The raster double's tiles are primitives. */
+static uint32_t tiles_skipped, tiles_passed, tiles_left; /* left: until the engine is wanted; 0: it never is */
+static bool interrupted;
 
 enum eu_result soft_sampler_message(struct soft_env *e, struct eu_thread *t, const struct eu_message *m)
 {
@@ -75,6 +78,15 @@ bool soft_raster_add(struct soft_raster *r, const struct soft_prim *p)
     struct drawn *d = &drawn[GT_MIN(ndrawn, MAX_DRAWN - 1)];
 
     (void)r;
+    interrupted |= tiles_left == 1;
+    if (interrupted)
+        return false;
+    tiles_passed++;
+    if (tiles_skipped) {
+        tiles_skipped--;
+        return true;
+    }
+    tiles_left -= tiles_left != 0;
     *d = (struct drawn){(uint8_t)p->kind, p->provoking, p->edges, p->id, {0}, {0}, {0}};
     for (unsigned i = 0; i < 3 && p->v[i]; i++) {
         memcpy(&d->x[i], &p->v[i][VUE_X], 4);
@@ -89,6 +101,21 @@ void soft_raster_flush(struct soft_raster *r)
 {
     (void)r;
     flushed = ndrawn;
+}
+
+void soft_raster_batch(struct soft_raster *r, uint32_t tiles)
+{
+    (void)r;
+    tiles_skipped = tiles;
+    tiles_passed = 0;
+    interrupted = false;
+}
+
+bool soft_raster_interrupted(const struct soft_raster *r, uint32_t *tiles)
+{
+    (void)r;
+    *tiles = tiles_passed;
+    return interrupted;
 }
 
 void soft_raster_hz_op(struct soft_raster *r, const uint32_t *dw)

@@ -92,11 +92,11 @@ static void what_is_marked_is_settled_once(void **state)
 {
     (void)state;
     soft_ccs_mark(&fixture_mem, &s, 16, 8, 200, 70, 0);
-    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1);
+    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1, SOFT_DRAWN);
     assert_touched(16, 8, 200, 70, 0, 0);
     assert_no_marks();
     memset(fixture_ram, UNTOUCHED, CCS);
-    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1);
+    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1, SOFT_DRAWN);
     assert_touched(0, 0, 0, 0, 0, 0);
 }
 
@@ -106,11 +106,27 @@ static void the_colour_is_the_users(void **state)
     (void)state;
     soft_ccs_mark(&fixture_mem, &s, 0, 0, 300, 150, 0);
     s.clear[1] = s.clear[2] = 0;
-    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1);
+    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1, SOFT_DRAWN);
     for (uint32_t y = 0; y < 150; y++)
         for (uint32_t x = 0; x < 300; x++)
             assert_memory_equal(fixture_ram + soft_surface_address(&s, x, y, 0, 0, 0) - FIXTURE_BASE, "\xff\0\0\xff",
                                 4);
+}
+
+/* Linear for who draws, as in memory for samplers. */
+static void srgb_colours_depend_on_the_use(void **state)
+{
+    const float half = 0.5f;
+
+    (void)state;
+    for (unsigned use = SOFT_DRAWN; use <= SOFT_SAMPLED; use++) {
+        make(SOFT_FORMAT_R8G8B8A8_UNORM_SRGB, 300, 150, 1280, 256);
+        for (unsigned i = 0; i < 4; i++)
+            memcpy(&s.clear[i], &half, sizeof(half));
+        soft_ccs_mark(&fixture_mem, &s, 0, 0, 300, 150, 0);
+        soft_ccs_settle(&fixture_mem, &s, 0, 1, 1, use);
+        assert_memory_equal(fixture_ram, use == SOFT_DRAWN ? "\xbc\xbc\xbc\x80" : "\x80\x80\x80\x80", 4);
+    }
 }
 
 static void blocks_are_32_bytes_by_4_rows_of_any_format(void **state)
@@ -128,7 +144,7 @@ static void blocks_are_32_bytes_by_4_rows_of_any_format(void **state)
         for (unsigned i = 0; i < sizeof(rect) / sizeof(rect[0]); i++) {
             make(kind[k].format, kind[k].width, 150, kind[k].pitch, 256);
             soft_ccs_mark(&fixture_mem, &s, rect[i][0], rect[i][1], rect[i][2], rect[i][3], 0);
-            soft_ccs_settle(&fixture_mem, &s, 0, 1, 1);
+            soft_ccs_settle(&fixture_mem, &s, 0, 1, 1, SOFT_DRAWN);
             assert_touched(rect[i][0], rect[i][1], rect[i][2], rect[i][3], 0, 0);
             assert_no_marks();
         }
@@ -169,7 +185,7 @@ static void levels_and_slices_lie_where_isl_puts_them(void **state)
         zeros_where_drivers_write_them_unmark(at[i].x, at[i].y, at[i].lines_x, at[i].lines_y);
         assert_no_marks();
         soft_ccs_mark(&fixture_mem, &s, 0, 0, 999, 999, at[i].slice);
-        soft_ccs_settle(&fixture_mem, &s, at[i].level, at[i].level + 1, 2);
+        soft_ccs_settle(&fixture_mem, &s, at[i].level, at[i].level + 1, 2, SOFT_DRAWN);
         assert_touched(0, 0, 999, 999, at[i].slice, at[i].level);
         assert_no_marks();
     }
@@ -184,9 +200,9 @@ static void other_levels_and_slices_stay(void **state)
     soft_ccs_mark(&fixture_mem, &s, 0, 0, 999, 999, 0);
     soft_ccs_mark(&fixture_mem, &s, 0, 0, 999, 999, 1);
     make_tree(1);
-    soft_ccs_settle(&fixture_mem, &s, 1, 2, 2);
+    soft_ccs_settle(&fixture_mem, &s, 1, 2, 2, SOFT_DRAWN);
     assert_touched(0, 0, 0, 0, 0, 0);
-    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1);
+    soft_ccs_settle(&fixture_mem, &s, 0, 1, 1, SOFT_DRAWN);
     assert_touched(0, 0, 999, 999, 0, 0);
 }
 
@@ -212,10 +228,10 @@ static void odd_layouts_and_holes_are_survived(void **state)
     (void)state;
     s.aux_qpitch_rows = 100;
     assert_false(soft_ccs_mark(&fixture_mem, &s, 0, 0, 300, 150, 1));
-    soft_ccs_settle(&fixture_mem, &s, 0, 1, 4);
+    soft_ccs_settle(&fixture_mem, &s, 0, 1, 4, SOFT_DRAWN);
     s.aux_address = UINT64_C(0x7fffffff0000);
     assert_true(soft_ccs_mark(&fixture_mem, &s, 0, 0, 300, 150, 0));
-    soft_ccs_settle(&fixture_mem, &s, 0, SOFT_LEVELS, UINT32_MAX);
+    soft_ccs_settle(&fixture_mem, &s, 0, SOFT_LEVELS, UINT32_MAX, SOFT_DRAWN);
     assert_touched(0, 0, 0, 0, 0, 0);
 }
 
@@ -239,7 +255,7 @@ static void random_surfaces_are_survived(void **state)
         if (!soft_ccs_used(&s))
             continue;
         soft_ccs_mark(&fixture_mem, &s, 0, 0, (uint32_t)rand() % 512, (uint32_t)rand() % 512, (uint32_t)rand() % 4);
-        soft_ccs_settle(&fixture_mem, &s, 0, s.levels, s.layers);
+        soft_ccs_settle(&fixture_mem, &s, 0, s.levels, s.layers, SOFT_DRAWN);
     }
 }
 
@@ -257,7 +273,7 @@ static void *use(void *unused)
     (void)unused;
     memset(&m, 0, sizeof(m));
     soft_mem_begin(&m, &fixture_space);
-    soft_ccs_settle(&m, &s, 0, 1, 1);
+    soft_ccs_settle(&m, &s, 0, 1, 1, SOFT_DRAWN);
     for (uint32_t y = 0; y < 150; y++)
         for (uint32_t x = 0; x < 300; x++)
             wrong += memcmp(fixture_ram + soft_surface_address(&s, x, y, 0, 0, 0) - FIXTURE_BASE, white, 4) != 0;
@@ -290,6 +306,7 @@ int main(void)
         CASE(marks_write_no_pixel),
         CASE(what_is_marked_is_settled_once),
         CASE(the_colour_is_the_users),
+        CASE(srgb_colours_depend_on_the_use),
         CASE(blocks_are_32_bytes_by_4_rows_of_any_format),
         CASE(levels_and_slices_lie_where_isl_puts_them),
         CASE(other_levels_and_slices_stay),

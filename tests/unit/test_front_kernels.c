@@ -61,6 +61,19 @@ void soft_raster_flush(struct soft_raster *r)
     (void)r;
 }
 
+void soft_raster_batch(struct soft_raster *r, uint32_t tiles)
+{
+    (void)r;
+    (void)tiles;
+}
+
+bool soft_raster_interrupted(const struct soft_raster *r, uint32_t *tiles)
+{
+    (void)r;
+    *tiles = 0;
+    return false;
+}
+
 void soft_raster_hz_op(struct soft_raster *r, const uint32_t *dw)
 {
     (void)r;

@@ -325,6 +325,51 @@ static void an_interrupted_draw_goes_on_where_it_was(void **state)
     expect_large(expected_strip(0, wanted));
 }
 
+/* In the middle of batches, while tiles are drawn: each primitive is drawn once, and counted once. Batches that were
+ * cut short because the engine was wanted come again as they were. */
+static void a_batch_that_was_interrupted_goes_on_with_its_tiles(void **state)
+{
+    struct soft_counters whole;
+    unsigned calls = 0;
+
+    (void)state;
+    set_large(TOPO_TRISTRIP);
+    set_statistics();
+    draw_indexed(LARGE);
+    whole = f.e.count;
+    memset(&f.e.count, 0, sizeof(f.e.count));
+    ndrawn = 0;
+    primitive(true, LARGE, 1);
+    do {
+        f.rig.x.stops = 0;
+        f.rig.x.stop_after = calls % 3 ? 0 : 1;
+        tiles_left = 2 + calls * 37 % 500;
+        calls++;
+    } while (!draw_command());
+    tiles_left = 0;
+    assert_true(calls > 10);
+    expect_large(expected_strip(0, wanted));
+    assert_int_equal(f.e.count.ia_primitives, whole.ia_primitives);
+    assert_int_equal(f.e.count.ia_vertices, whole.ia_vertices);
+}
+
+/* The indices of an interrupted batch are cuts all of a sudden: it ends when the engine is wanted. */
+static void a_batch_that_changed_meanwhile_ends(void **state)
+{
+    (void)state;
+    set_large(TOPO_TRISTRIP);
+    primitive(true, LARGE, 1);
+    tiles_left = 10;
+    assert_false(draw_command());
+    tiles_left = 0;
+    front_cut(&f, true, 0);
+    front_index_buffer(&f, INDICES, 0, 1);
+    f.rig.x.stops = 0;
+    f.rig.x.stop_after = 1;
+    draw_command();
+    assert_int_equal(ndrawn, 9);
+}
+
 static enum eu_result run_away(struct eu_thread *t)
 {
     (void)t;
@@ -396,6 +441,8 @@ int main(void)
         FOUR(large_draws_are_whole_for_any_number_of_workers),
         ONE(an_interrupted_draw_goes_on_where_it_was),
         FOUR(an_interrupted_draw_goes_on_where_it_was),
+        FOUR(a_batch_that_was_interrupted_goes_on_with_its_tiles),
+        ONE(a_batch_that_changed_meanwhile_ends),
         FOUR(a_shader_that_never_ends_can_be_stopped),
         ONE(endless_cuts_can_be_stopped),
         ONE(any_state_is_safe),

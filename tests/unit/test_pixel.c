@@ -178,6 +178,27 @@ static void depth_hides_what_is_behind(void **state)
     assert_int_equal(pixel(10, 10) & 0xff, 13); /* 0.5 / 10: of the first */
 }
 
+/* 300 triangles that overlap. False: interrupted. */
+static bool add_triangles(void)
+{
+    srand(9);
+    for (unsigned i = 0; i < 300; i++) {
+        struct engine_vertex v[3];
+        struct soft_prim prim = {.kind = SOFT_TRIANGLE, .edges = 7};
+
+        for (unsigned k = 0; k < 3; k++) {
+            v[k] = (struct engine_vertex){
+                .position = {(float)(rand() % 1500 - 100) / 10, (float)(rand() % 1500 - 100) / 10, 0, 1},
+                .attribute = {(float)(rand() % 100) / 99, (float)(rand() % 100) / 99, 0, 1},
+            };
+            prim.v[k] = (const uint32_t *)&v[k];
+        }
+        if (!soft_raster_add(p.e.raster, &prim))
+            return false;
+    }
+    return true;
+}
+
 /* Primitives of one batch overlap: the last one is on top, whoever draws. */
 static void order_is_kept_for_any_number_of_workers(void **state)
 {
@@ -189,20 +210,7 @@ static void order_is_kept_for_any_number_of_workers(void **state)
         start_with(workers);
         engine_next(&p);
         assert_true(soft_raster_begin(p.e.raster, sizeof(struct engine_vertex) / 4));
-        srand(9);
-        for (unsigned i = 0; i < 300; i++) {
-            struct engine_vertex v[3];
-            struct soft_prim prim = {.kind = SOFT_TRIANGLE, .edges = 7};
-
-            for (unsigned k = 0; k < 3; k++) {
-                v[k] = (struct engine_vertex){
-                    .position = {(float)(rand() % 1500 - 100) / 10, (float)(rand() % 1500 - 100) / 10, 0, 1},
-                    .attribute = {(float)(rand() % 100) / 99, (float)(rand() % 100) / 99, 0, 1},
-                };
-                prim.v[k] = (const uint32_t *)&v[k];
-            }
-            assert_true(soft_raster_add(p.e.raster, &prim));
-        }
+        assert_true(add_triangles());
         soft_raster_flush(p.e.raster);
         if (workers == 1)
             memcpy(ram, fixture_ram, sizeof(ram));
@@ -211,6 +219,63 @@ static void order_is_kept_for_any_number_of_workers(void **state)
         first[0] = pixel(64, 64);
         assert_int_not_equal(first[0], 0);
         if (workers == 1) {
+            engine_stop(&p);
+            fixture_stop(state);
+        }
+    }
+}
+
+/* Added up, so that what is drawn twice shows. */
+static void set_sum(void)
+{
+    uint32_t *entry = (uint32_t *)engine_heap(ENGINE_BLEND) + 1;
+
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, ColorBufferBlendEnable, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceBlendFactor, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationBlendFactor, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, SourceAlphaBlendFactor, 1);
+    FIXTURE_PUT(entry, BLEND_STATE_ENTRY, DestinationAlphaBlendFactor, 1);
+}
+
+static unsigned draw_sum(unsigned stop_after)
+{
+    uint32_t tiles = 0;
+    unsigned calls = 0;
+
+    do {
+        engine_next(&p);
+        fixture_exec.stops = 0;
+        fixture_exec.stop_after = stop_after;
+        assert_true(soft_raster_begin(p.e.raster, sizeof(struct engine_vertex) / 4));
+        soft_raster_batch(p.e.raster, tiles);
+        if (add_triangles())
+            soft_raster_flush(p.e.raster);
+        calls++;
+        assert_true(calls < 100);
+    } while (soft_raster_interrupted(p.e.raster, &tiles));
+    return calls;
+}
+
+/* The engine is wanted after each tile: each is drawn once. */
+static void an_interrupted_batch_draws_each_tile_once(void **state)
+{
+    static uint8_t ram[32 * SOFT_PAGE];
+    uint64_t invocations = 0;
+
+    for (unsigned workers = 1; workers <= 4; workers++) {
+        start_with(workers);
+        set_sum();
+        assert_int_equal(draw_sum(0), 1);
+        memcpy(ram, fixture_ram, sizeof(ram));
+        invocations = p.e.count.ps_invocations;
+        engine_stop(&p);
+        fixture_stop(state);
+        start_with(workers);
+        set_sum();
+        assert_in_range(draw_sum(1), workers == 1 ? 9 : 2, 9); /* 3 x 3 tiles */
+        assert_memory_equal(ram, fixture_ram, sizeof(ram));
+        assert_int_equal(p.e.count.ps_invocations, invocations);
+        if (workers < 4) {
             engine_stop(&p);
             fixture_stop(state);
         }
@@ -280,6 +345,83 @@ static void hz_op_clears_depth_and_stencil(void **state)
         assert_int_equal(*(const uint32_t *)(depth + 16 * y), y >= 8 && y < 16 ? FLOAT_BITS(0.75f) : 0);
     assert_int_equal(stencil[0], 0);
     assert_int_equal(stencil[64], 0x5a);
+}
+
+/* 32 x 32 floats with a HiZ buffer; fresh: as new memory has it. */
+static void give_hiz(bool fresh)
+{
+    memset(fixture_ram + (ENGINE_STENCIL - FIXTURE_BASE), fresh ? 0 : 1, SOFT_PAGE);
+    GIVE(&p, 3DSTATE_DEPTH_BUFFER, 8, F(3DSTATE_DEPTH_BUFFER, SurfaceType), SOFT_SURF_2D,
+         F(3DSTATE_DEPTH_BUFFER, SurfaceFormat), DEPTH_D32F, F(3DSTATE_DEPTH_BUFFER, DepthWriteEnable), 1,
+         F(3DSTATE_DEPTH_BUFFER, SurfacePitch), 127, F(3DSTATE_DEPTH_BUFFER, Width), 31,
+         F(3DSTATE_DEPTH_BUFFER, Height), 31, F(3DSTATE_DEPTH_BUFFER, SurfaceBaseAddress), ENGINE_DEPTH,
+         F(3DSTATE_DEPTH_BUFFER, HierarchicalDepthBufferEnable), 1);
+    GIVE(&p, 3DSTATE_HIER_DEPTH_BUFFER, 5, F(3DSTATE_HIER_DEPTH_BUFFER, SurfaceBaseAddress), ENGINE_STENCIL);
+    GIVE(&p, 3DSTATE_CLEAR_PARAMS, 3, F(3DSTATE_CLEAR_PARAMS, DepthClearValue), FLOAT_BITS(0.75f),
+         F(3DSTATE_CLEAR_PARAMS, DepthClearValueValid), 1);
+}
+
+static void hz_op(uint32_t operation, uint32_t y1)
+{
+    uint32_t dw[5] = {cmd_table[C_3DSTATE_WM_HZ_OP].op | 3};
+
+    fixture_put(dw, operation, 1);
+    FIXTURE_PUT(dw, 3DSTATE_WM_HZ_OP, ClearRectangleXMax, 32);
+    FIXTURE_PUT(dw, 3DSTATE_WM_HZ_OP, ClearRectangleYMax, y1);
+    FIXTURE_PUT(dw, 3DSTATE_WM_HZ_OP, SampleMask, 0xffff);
+    engine_next(&p);
+    soft_raster_hz_op(p.e.raster, dw);
+}
+
+/* First column of the Y tile. */
+static void assert_depth(float first_half, float second_half)
+{
+    const uint8_t *depth = fixture_ram + (ENGINE_DEPTH - FIXTURE_BASE);
+
+    for (unsigned y = 0; y < 32; y++)
+        assert_int_equal(*(const uint32_t *)(depth + 16 * y), FLOAT_BITS(y < 16 ? first_half : second_half));
+}
+
+static void fresh_hiz_is_a_cleared_buffer(void **state)
+{
+    static const struct {
+        uint32_t operation, y1;
+        bool fresh;
+        float first_half, second_half;
+    } row[] = {
+        {F_3DSTATE_WM_HZ_OP__DepthBufferResolveEnable, 32, true, 0.75f, 0.75f},
+        {F_3DSTATE_WM_HZ_OP__DepthBufferResolveEnable, 32, false, 0, 0},
+        {F_3DSTATE_WM_HZ_OP__HierarchicalDepthBufferResolveEnable, 32, true, 0, 0},
+        {F_3DSTATE_WM_HZ_OP__DepthBufferClearEnable, 16, true, 0.75f, 0.75f},
+        {F_3DSTATE_WM_HZ_OP__DepthBufferClearEnable, 16, false, 0.75f, 0},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        memset(fixture_ram + (ENGINE_DEPTH - FIXTURE_BASE), 0, SOFT_PAGE);
+        give_hiz(row[i].fresh);
+        hz_op(row[i].operation, row[i].y1);
+        assert_depth(row[i].first_half, row[i].second_half);
+        /* Whatever it was, depth memory counts from now on: also with another value. */
+        GIVE(&p, 3DSTATE_CLEAR_PARAMS, 3, F(3DSTATE_CLEAR_PARAMS, DepthClearValueValid), 1);
+        hz_op(F_3DSTATE_WM_HZ_OP__DepthBufferResolveEnable, 32);
+        assert_depth(row[i].first_half, row[i].second_half);
+    }
+}
+
+/* A draw that tests depth sees the clear value: what lies behind it is hidden. */
+static void draws_see_the_value_of_a_fresh_hiz(void **state)
+{
+    (void)state;
+    give_hiz(true);
+    GIVE(&p, 3DSTATE_WM_DEPTH_STENCIL, 4, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestEnable), 1,
+         F(3DSTATE_WM_DEPTH_STENCIL, DepthBufferWriteEnable), 1, F(3DSTATE_WM_DEPTH_STENCIL, DepthTestFunction),
+         COMPARE_LESS);
+    engine_rect(&p, 0, 0, 30, 16, 0.875f);
+    assert_int_equal(pixel(5, 5), 0);
+    engine_rect(&p, 0, 0, 32, 16, 0.5f);
+    assert_int_not_equal(pixel(5, 5), 0);
+    assert_depth(0.5f, 0.75f);
 }
 
 static void resolves_and_missing_shaders_draw_nothing(void **state)
@@ -367,7 +509,7 @@ static void fast_clears_fill_the_pixels(void **state)
     assert_true(engine_rect(&p, 0, 0, 2, 1, 0));
     for (uint32_t y = 0; y < 128; y++)
         for (uint32_t x = 0; x < 128; x++)
-            assert_int_equal(pixel(x, y), x < 100 && y < 32 ? 0xff000033 : 0);
+            assert_int_equal(pixel(x, y), x < 100 && y < 32 ? 0xff00007c : 0); /* linear 0.2 */
 }
 
 /* With a CCS no pixel is written by the clear; a resolve does, with the colour that was stored meanwhile, as Mesa 25
@@ -510,8 +652,11 @@ int main(void)
         CASE(the_scissor_and_the_drawing_rectangle_cut),
         CASE(depth_hides_what_is_behind),
         cmocka_unit_test_teardown(order_is_kept_for_any_number_of_workers, stop),
+        cmocka_unit_test_teardown(an_interrupted_batch_draws_each_tile_once, stop),
         CASE(samples_are_shaded_once),
         CASE(hz_op_clears_depth_and_stencil),
+        CASE(fresh_hiz_is_a_cleared_buffer),
+        CASE(draws_see_the_value_of_a_fresh_hiz),
         CASE(resolves_and_missing_shaders_draw_nothing),
         CASE(threads_of_eight_channels_are_whole),
         CASE(clears_run_once),
