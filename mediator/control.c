@@ -256,7 +256,7 @@ static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
     if (text && (!cJSON_IsString(text) || !mode_parse(text->valuestring, &mode)))
         return answer_error("bad mode: give WIDTHxHEIGHT@HZ, up to 4096x2304 and 240 Hz");
     if (gate_head_set(session_gate(s), (unsigned)head, plugged, text ? &mode : NULL))
-        return answer_error("the mode needs a pixel clock above 300 MHz, which HDMI on this GPU cannot carry");
+        return answer_error("this GPU cannot drive the mode: its pixel clock must be 25 to 675 MHz");
     return answer_ok();
 }
 

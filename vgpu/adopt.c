@@ -56,7 +56,8 @@ static uint64_t layout(void)
         offsetof(struct vgpu_pipe, plane),
         offsetof(struct vgpu_display, head),
         sizeof(struct vgpu_head),
-        offsetof(struct vgpu_display, gmbus),
+        offsetof(struct vgpu_head, link),
+        offsetof(struct vgpu_head, ddc),
     };
     uint64_t hash = FNV_OFFSET;
     unsigned count;

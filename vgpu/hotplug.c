@@ -1,5 +1,5 @@
 /*
- * Heads: the monitors on DDI B, C and D, their EDIDs and hotplug signals.
+ * Heads: the DisplayPort monitors on DDI B, C and D, their EDIDs and hotplug signals.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,8 +53,10 @@ void vgpu_head_adopt(struct vgpu *v, unsigned head, bool connected, const struct
 
 void vgpu_heads_reset(struct vgpu *v)
 {
-    for (unsigned head = 0; head < VGPU_HEADS; head++)
+    for (unsigned head = 0; head < VGPU_HEADS; head++) {
+        vgpu_dp_reset(v, head);
         show_live(v, head);
+    }
 }
 
 int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode)
@@ -68,8 +70,13 @@ int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vg
         return 0;
     vgpu_note(v, &h->mode, sizeof(h->mode));
     vgpu_note(v, &h->connected, sizeof(h->connected));
+    vgpu_note(v, &h->link, sizeof(h->link));
+    vgpu_note(v, &h->ddc, sizeof(h->ddc));
     if (!same_mode)
         set_mode(v, head, mode);
+    /* A monitor that changes its EDID keeps its link: the source need not light it anew for the same picture. */
+    if (h->connected != connected)
+        vgpu_dp_reset(v, head);
     h->connected = connected;
     show_live(v, head);
     if (*vgpu_reg(v, R_PCH_PORT_HOTPLUG, 0, 0) & HOTPLUG_ENABLE(head)) {

@@ -32,7 +32,7 @@
 #define VGPU_ROM_SIZE   8192u
 #define VGPU_CFG_SIZE   256u
 #define VGPU_PIPES      3
-#define VGPU_HEADS      3 /* HDMI ports on DDI B, C, D */
+#define VGPU_HEADS      3 /* DisplayPorts on DDI B, C, D */
 
 struct vgpu;
 struct vgpu_exec;
@@ -71,7 +71,7 @@ struct vgpu_ops {
     void (*unlock)(void *host);
 };
 
-/* Limits of a mode; its pixel clock must also be one that HDMI carries (25 to 300 MHz). */
+/* Limits of a mode; its pixel clock must also be one that a pipe has (25 to 675 MHz). */
 #define VGPU_MODE_SIDE_MIN   64u /* pixels */
 #define VGPU_MODE_WIDTH_MAX  4096u
 #define VGPU_MODE_HEIGHT_MAX 2304u

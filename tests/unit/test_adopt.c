@@ -204,7 +204,7 @@ static void heads_are_checked(void **state)
     assert_true(vgpu_head_get(t->g->v, 1, &mode));
     assert_int_equal(mode.width, 1280);
     assert_int_equal(t->g->v->display.head[1].edid[1], 0xff);
-    assert_int_equal(t->g->v->display.head[1].edid_size, 256);
+    assert_int_equal(t->g->v->display.head[1].edid_size, 128);
     assert_true(vgpu_head_get(t->g->v, 0, &mode));
     assert_int_equal(mode.width, 1024);
 }
@@ -508,7 +508,7 @@ static void drive(struct env *t)
         vgpu_mmio_read(t->g->v, refs[i].off, 4);
     for (unsigned i = 0; i < 4; i++)
         gm_mmio_write(t->g, gm_reg(VGPU_RCS, R_ELSP, 0), i == 3 ? 0x119 : 0);
-    gm_mmio_write(t->g, reg_off(R_GMBUS3, 0, 0), 0x50505050);
+    gm_mmio_write(t->g, reg_off(R_DP_AUX_CH_CTL, 1, 0), 0xc4000000);
     gm_run(t->g, VGPU_RCS, 64, 3);
     gm_mmio_write(t->g, reg_off(R_GDRST, 0, 0), 1);
 }
@@ -586,7 +586,8 @@ static void each_field_may_have_any_value(void **state)
     try_range(t, good, engine + offsetof(struct vgpu_engine, slots), engine + offsetof(struct vgpu_engine, slots) + 8);
     try_range(t, good, pipe, pipe + offsetof(struct vgpu_pipe, precise));
     try_range(t, good, pipe + offsetof(struct vgpu_display, head), pipe + offsetof(struct vgpu_display, head) + 16);
-    try_range(t, good, pipe + offsetof(struct vgpu_display, gmbus), pipe + offsetof(struct vgpu_display, crc_epoch));
+    try_range(t, good, pipe + offsetof(struct vgpu_display, head) + offsetof(struct vgpu_head, link),
+              pipe + offsetof(struct vgpu_display, head) + offsetof(struct vgpu_head, edid_size));
     free(good);
 }
 

@@ -49,7 +49,7 @@ static void wrong_use_is_told(void **state)
         {"$B/gtmux-dm --name= --vfio-user=$D/s", 2, "--name="},
         {DM "--mode=1024", 2, "--mode=1024"},
         {DM "--mode=5000x5000", 2, "4096x2304"},
-        {DM "--mode=4096x2304@240", 2, "25 to 300 MHz"},
+        {DM "--mode=4096x2304@240", 2, "25 to 675 MHz"},
         {DM "--mode=640x480 --mode=640x480 --mode=640x480 --mode=640x480", 2, "at most 3 heads"},
         {DM "--heads=4", 2, "--heads=4"},
         {DM "--heads=-1", 2, "--heads=-1"},
