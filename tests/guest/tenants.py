@@ -176,7 +176,7 @@ class Pair:
     def reboot(self):
         self.load(self.three, "rcs0")
         before = self.gtmuxd.engine("one", "rcs0", "grants")
-        self.one.shell.send("reboot -f")
+        self.one.shell.send("sleep 3; reboot -f")  # i915 must be idle; why: words() in run
         up = self.one.shell.wait_for("ready", 180, 2)
         self.check(up and self.one.log().count("GT-INIT i915 rc=0") == 2, "reboot: one binds again",
                    "" if up else self.one.log()[-400:])
