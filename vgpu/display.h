@@ -85,6 +85,7 @@ struct vgpu_ddc {
 
 struct vgpu_head {
     bool connected;
+    bool own_edid; /* given by the user: mode is its preferred one */
     struct vgpu_mode mode;
     struct vgpu_dp_link link;
     struct vgpu_ddc ddc;
@@ -180,8 +181,9 @@ bool vgpu_crc_work(struct vgpu *v);
 bool vgpu_mode_ok(const struct vgpu_mode *mode);
 void vgpu_heads_init(struct vgpu *v);
 void vgpu_heads_reset(struct vgpu *v); /* registers show what is plugged in */
-/* A head as a killed process left it; an illegal mode leaves the configured one. */
-void vgpu_head_adopt(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
+/* A head as a killed process left it, from any bytes. An EDID that is not whole is made anew from the mode, an illegal
+ * mode leaves the configured one. */
+void vgpu_head_adopt(struct vgpu *v, unsigned head, const struct vgpu_head *old);
 
 /* ---- dpcd.c (locked). The caller has noted the head's link. */
 /* The receiver of a head, and its EEPROM, as they are after power-on. */

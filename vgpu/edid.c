@@ -294,7 +294,7 @@ static struct vgpu_mode base_mode(const struct vgpu_mode *m)
     return base;
 }
 
-unsigned vgpu_edid_build(const struct vgpu_mode *mode, unsigned head, uint8_t edid[VGPU_EDID_MAX])
+unsigned vgpu_edid_build(const struct vgpu_mode *mode, unsigned head, uint8_t edid[VGPU_EDID_BUILT])
 {
     struct vgpu_edid_timing t, base;
 
@@ -306,7 +306,7 @@ unsigned vgpu_edid_build(const struct vgpu_mode *mode, unsigned head, uint8_t ed
 
     if (!vgpu_edid_timing(&first, &base))
         return 0;
-    memset(edid, 0, VGPU_EDID_MAX);
+    memset(edid, 0, VGPU_EDID_BUILT);
     build_base(edid, &first, &base, &t, head, blocks);
     if (extended)
         build_displayid(edid + VGPU_EDID_BLOCK, &t, head);

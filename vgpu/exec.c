@@ -19,10 +19,19 @@ uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write)
     return vgpu_as_ptr(x->as, addr, write);
 }
 
+static unsigned attention(const struct vgpu_exec *x)
+{
+    return atomic_load_explicit(&x->v->engine[x->engine].attention, memory_order_acquire);
+}
+
 bool vgpu_exec_stop(const struct vgpu_exec *x)
 {
-    return atomic_load_explicit(&x->v->engine[x->engine].attention, memory_order_acquire) &
-           (ATTN_ABORT | ATTN_LEAVE | ATTN_HANG);
+    return attention(x) & (ATTN_ABORT | ATTN_LEAVE | ATTN_HANG);
+}
+
+bool vgpu_exec_abandoned(const struct vgpu_exec *x)
+{
+    return attention(x) & (ATTN_ABORT | ATTN_HANG);
 }
 
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)

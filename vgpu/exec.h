@@ -23,6 +23,8 @@ uint8_t *vgpu_exec_ptr(struct vgpu_exec *x, uint64_t addr, bool write);
  * out (vgpu_engine_leave). Then the same command comes again; it keeps what it has done in its scratch dwords, and does
  * some work in each call. Cheap; ask once a row of pixels. */
 bool vgpu_exec_stop(const struct vgpu_exec *x);
+/* Of a stop: nothing comes of the command any more, as the engine is being reset or its workload was given up. */
+bool vgpu_exec_abandoned(const struct vgpu_exec *x);
 /* 32 dwords that belong to the context and are saved and restored with its image (the blitter's setup state). */
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x);
 /* The dword of them that tells how far the command has come; 0 again as soon as the command is done. A command that is

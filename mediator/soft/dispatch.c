@@ -2,14 +2,17 @@
 
 #include <string.h>
 
+#include "mediator/soft/progress.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
 #include "vgpu/desc/regs.h"
 
 #define SLICE_INSTRUCTIONS 65536u
 /* A thread that was running when the engine was asked to stop goes on for so many slices: only one that hangs, or
- * nearly, is given up and begins again when the command is continued. */
-#define GRACE_SLICES 64u
+ * nearly, is given up and begins again when the command is continued, with twice the patience each time: one that needs
+ * longer than the engine is anybody's gets to its end. */
+#define GRACE_SLICES    64u
+#define GRACE_DOUBLINGS 6u
 
 /* ---- messages */
 
@@ -84,6 +87,7 @@ void soft_dispatch_begin(struct soft_dispatch *d, const struct soft_engine *e, u
     const struct soft_state *s = e->state;
 
     *d = (struct soft_dispatch){.x = e->space.x, .urb = d->urb, .instructions = &e->worker[worker].instructions};
+    d->grace = GRACE_SLICES << GT_MIN(soft_progress_attempts(e->space.x), GRACE_DOUBLINGS);
     d->env.mem = &e->worker[worker].mem;
     d->env.units = e->worker[worker].units;
     d->env.surface_base = soft_state_base(s, SOFT_BASE_SURFACE);
@@ -123,7 +127,7 @@ static enum eu_result run_slice(struct soft_dispatch *d, struct eu_thread *t)
 /* False: it is time to give up. */
 static bool go_on(struct soft_dispatch *d)
 {
-    return !vgpu_exec_stop(d->x) || ++d->slices < GRACE_SLICES;
+    return !vgpu_exec_stop(d->x) || (++d->slices < d->grace && !vgpu_exec_abandoned(d->x));
 }
 
 bool soft_dispatch_run(struct soft_dispatch *d, struct eu_thread *t)

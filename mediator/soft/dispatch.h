@@ -27,7 +27,7 @@ struct soft_dispatch {
     struct soft_group *group; /* NULL: who waits at a barrier is alone there */
     uint64_t scratch_base;    /* address of the scratch space of thread 0, */
     unsigned scratch_first;   /* ... and the number of the worker's first thread */
-    unsigned slices;          /* of instructions that were run since vgpu_exec_stop said yes */
+    unsigned slices, grace;   /* of instructions that were run since vgpu_exec_stop said yes, and how many may be */
     uint64_t *instructions;   /* counts those that threads execute */
     uint64_t unknown;         /* messages that nobody knows, threads that faulted */
 };

@@ -15,7 +15,12 @@
 
 /* Finds the progress of this command. True: it goes on behind the step in `step`; false: it begins. */
 bool soft_progress_begin(struct vgpu_exec *x, const uint32_t *dw, unsigned ndw, uint32_t step[SOFT_PROGRESS_DWORDS]);
+/* How often in a row the command has begun without a step since: a part of it that cannot be interrupted takes longer
+ * than the engine has for it. */
+unsigned soft_progress_attempts(struct vgpu_exec *x);
 /* A step is done. */
 void soft_progress_step(struct vgpu_exec *x, const uint32_t step[SOFT_PROGRESS_DWORDS]);
+/* The command is done: the same one that comes later is another one. */
+void soft_progress_end(struct vgpu_exec *x);
 
 #endif

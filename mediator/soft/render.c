@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mediator/soft/draw.h"
+#include "mediator/soft/progress.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
 #include "vgpu/desc/regs.h"
@@ -171,6 +172,16 @@ static void end(struct soft_render *r, struct vgpu_exec *x)
     }
 }
 
+static enum vgpu_payload finish(struct soft_render *r, struct vgpu_exec *x, bool done, _Atomic uint64_t *counter)
+{
+    end(r, x);
+    if (!done)
+        return VGPU_PAYLOAD_AGAIN;
+    soft_progress_end(x);
+    bump(counter, 1);
+    return VGPU_PAYLOAD_DONE;
+}
+
 static bool predicated_off(struct vgpu_exec *x, bool enabled)
 {
     return enabled && !(vgpu_exec_reg_read(x, reg_off(R_MI_PREDICATE_RESULT, VGPU_RCS, 0)) & 1);
@@ -181,11 +192,7 @@ static enum vgpu_payload draw(struct soft_render *r, struct vgpu_exec *x, const 
     if (predicated_off(x, FIELD_GET(dw, 3DPRIMITIVE, PredicateEnable)))
         return VGPU_PAYLOAD_DONE;
     begin(r, x);
-    bool done = soft_geometry_draw(r->e.geometry, dw);
-
-    end(r, x);
-    bump(&r->draws, done);
-    return done ? VGPU_PAYLOAD_DONE : VGPU_PAYLOAD_AGAIN;
+    return finish(r, x, soft_geometry_draw(r->e.geometry, dw), &r->draws);
 }
 
 static enum vgpu_payload dispatch(struct soft_render *r, struct vgpu_exec *x, int cmd_id, const uint32_t *dw,
@@ -194,11 +201,7 @@ static enum vgpu_payload dispatch(struct soft_render *r, struct vgpu_exec *x, in
     if (cmd_id == C_GPGPU_WALKER && predicated_off(x, FIELD_GET(dw, GPGPU_WALKER, PredicateEnable)))
         return VGPU_PAYLOAD_DONE;
     begin(r, x);
-    bool done = soft_compute_command(r->e.compute, cmd_id, dw, ndw);
-
-    end(r, x);
-    bump(&r->dispatches, done);
-    return done ? VGPU_PAYLOAD_DONE : VGPU_PAYLOAD_AGAIN;
+    return finish(r, x, soft_compute_command(r->e.compute, cmd_id, dw, ndw), &r->dispatches);
 }
 
 static void keep(struct soft_render *r, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw)

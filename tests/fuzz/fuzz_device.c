@@ -14,6 +14,7 @@
 #include "tests/fuzz/random.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
+#include "vgpu/edid.h"
 
 #define MAX_RECORDS 1024u
 
@@ -153,9 +154,23 @@ static struct trace_record rnd_aux(void)
     return rec;
 }
 
+/* A built EDID, or one with a byte changed, or with an end of its own. */
+static struct trace_record rnd_edid(void)
+{
+    static uint8_t edid[VGPU_EDID_MAX];
+    const struct vgpu_mode mode = {(uint16_t)(64 + rnd(4033)), (uint16_t)(64 + rnd(2241)), 1000u << rnd(7)};
+    size_t size = vgpu_edid_build(&mode, rnd(4), edid);
+
+    if (!size || rnd(4) == 0)
+        size = rnd(sizeof(edid) + 1);
+    if (rnd(2))
+        edid[rnd(sizeof(edid))] = (uint8_t)rnd(256);
+    return (struct trace_record){.type = TRACE_EDID, .arg = {rnd(4)}, .data = edid, .len = size};
+}
+
 static struct trace_record rnd_record(uint32_t word[4])
 {
-    switch (rnd(19)) {
+    switch (rnd(20)) {
     case 0:
         return (struct trace_record){.type = TRACE_TICK};
     case 16:
@@ -164,6 +179,8 @@ static struct trace_record rnd_record(uint32_t word[4])
         return (struct trace_record){.type = TRACE_SHOWN, .arg = {rnd(4), rnd(8)}};
     case 18:
         return rnd_aux();
+    case 19:
+        return rnd_edid();
     case 1:
         return (struct trace_record){.type = TRACE_TIME, .arg = {0, rnd(40000000)}};
     case 2:

@@ -28,6 +28,7 @@ struct vgpu_exec {
     bool no_ptr;         /* every second page has no host pointer */
     uint64_t stop_after; /* vgpu_exec_stop answers true from this call on; 0: never */
     uint64_t stops, reads, writes;
+    bool abandoned;
     uint32_t scratch[32];
     uint32_t reg_off, reg_value; /* the register that was set last, */
     struct {
@@ -100,6 +101,11 @@ bool vgpu_exec_stop(const struct vgpu_exec *x)
     struct vgpu_exec *w = (struct vgpu_exec *)(uintptr_t)x;
 
     return __atomic_add_fetch(&w->stops, 1, __ATOMIC_RELAXED) >= w->stop_after && w->stop_after;
+}
+
+bool vgpu_exec_abandoned(const struct vgpu_exec *x)
+{
+    return x->abandoned;
 }
 
 uint32_t *vgpu_exec_scratch(struct vgpu_exec *x)

@@ -209,6 +209,32 @@ static void heads_are_checked(void **state)
     assert_int_equal(mode.width, 1024);
 }
 
+/* An EDID of the user's lives on while it is whole; one that a dying process had half copied does not. */
+static void given_edids_are_checked(void **state)
+{
+    struct env *t = *state;
+    uint8_t edid[VGPU_EDID_MAX];
+    unsigned size = vgpu_edid_build(&(struct vgpu_mode){800, 600, 75000}, 5, edid);
+    struct vgpu_head *h;
+
+    assert_int_equal(vgpu_head_set_edid(t->g->v, 0, edid, size), 0);
+    adopt_ok(t, old_of(t));
+    h = &t->g->v->display.head[0];
+    assert_true(h->own_edid);
+    assert_int_equal(h->edid_size, size);
+    assert_memory_equal(h->edid, edid, size);
+    struct vgpu *old = old_of(t);
+
+    old->display.head[0].edid[100] ^= 1;
+    old->display.head[0].edid_size = UINT32_MAX;
+    adopt_ok(t, old);
+    h = &t->g->v->display.head[0];
+    assert_false(h->own_edid);
+    assert_int_equal(h->mode.width, 800);
+    assert_true(vgpu_edid_whole(h->edid, h->edid_size));
+    assert_int_equal(h->edid[12], 1);
+}
+
 static void clocks_go_on(void **state)
 {
     struct env *t = *state;
@@ -617,6 +643,7 @@ int main(void)
         TEST(other_programs_states_are_refused),
         TEST(a_device_that_was_taken_apart_is_not_adopted),
         TEST(heads_are_checked),
+        TEST(given_edids_are_checked),
         TEST(clocks_go_on),
         TEST(a_kept_flip_is_told_by_the_next_process),
         TEST(clocks_are_checked),

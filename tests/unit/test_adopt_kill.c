@@ -511,6 +511,15 @@ static void tear_down(struct guest_os *os)
     rmdir(t->dir);
 }
 
+#define PATIENCE_S 40
+
+/* For the test to mean something. */
+static bool enough(const struct guest_os *os)
+{
+    return os->t.kills > 20 * seconds() / 5 && os->render.submissions > 20 && os->blit.submissions > 20 &&
+           os->flips > 0;
+}
+
 static void guest_does_not_notice(void **state)
 {
     static struct guest_os os;
@@ -523,10 +532,10 @@ static void guest_does_not_notice(void **state)
     boot(&os);
     t->created_at_start = t->sh->created;
     os.last_irq = now_s();
-    double end = now_s() + seconds();
+    double start = now_s(), end = start + seconds();
 
     t->kill_at = 0;
-    while (now_s() < end)
+    while (now_s() < end || (!enough(&os) && now_s() < start + PATIENCE_S)) /* machines are slow at times */
         step(&os, true);
     while (!idle(&os.render) || !idle(&os.blit))
         step(&os, false);
@@ -538,8 +547,7 @@ static void guest_does_not_notice(void **state)
         "restores, %u flips, %u frames\n",
         t->kills, t->kills_before_ready, t->sh->adopted, os.render.submissions, os.blit.submissions,
         os.render.preemptions, os.render.lite, os.flips, os.frames);
-    assert_true(t->kills > 20 * seconds() / 5 && os.render.submissions > 20 && os.blit.submissions > 20);
-    assert_true(os.flips > 0);
+    assert_true(enough(&os));
     tear_down(&os);
 }
 

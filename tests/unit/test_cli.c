@@ -79,6 +79,8 @@ static void wrong_use_is_told(void **state)
         {"$B/gtmux screenshot nobody $D/x.png", 1, "nobody"},
         {"$B/gtmux screenshot --head=7 nobody $D/x.png", 2, "--head=7"},
         {"$B/gtmux head nobody 0 sideways", 2, "sideways"},
+        {"$B/gtmux head nobody 0 edid=$D/none.bin", 1, "none.bin"},
+        {"head -c 1025 /dev/zero >$D/big.bin; $B/gtmux head nobody 0 edid=$D/big.bin", 1, "too large"},
         {"$B/gtmux kms", 2, "name of a guest"},
         {"$B/gtmux kms nobody", 1, "nobody"},
         {"$B/gtmux kms --head=3 nobody", 2, "--head=3"},

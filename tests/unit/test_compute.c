@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "mediator/soft/env.h"
+#include "mediator/soft/progress.h"
 #include "tests/unit/eu_double.h"
 #include "tests/unit/front_fixture.h"
 
@@ -442,6 +443,43 @@ static void a_thread_that_never_ends_can_be_stopped(void **state)
     assert_false(walk());
 }
 
+static unsigned slices_run;
+
+static enum eu_result take_a_thousand_slices(struct eu_thread *t)
+{
+    (void)t;
+    return ++slices_run < 1000 ? EU_BUDGET : EU_DONE;
+}
+
+/* It begins again each time the engine is wanted, and is given twice the time. */
+static void a_long_thread_gets_to_its_end(void **state)
+{
+    unsigned calls = 0;
+
+    (void)state;
+    double_kernel[KERNEL].run = take_a_thousand_slices;
+    walker(1, 1, 1, 1);
+    do {
+        slices_run = 0;
+        f.rig.x.stops = 0;
+        f.rig.x.stop_after = 1;
+        calls++;
+    } while (!walk() && calls < 100);
+    assert_in_range(calls, 3, 6);
+    soft_progress_end(&f.rig.x); /* as render.c and the engine do when a command is done */
+    f.rig.x.scratch[VGPU_SCRATCH_PROGRESS] = 0;
+    slices_run = 0; /* the same command once more: with the patience of a new one */
+    f.rig.x.stops = 0;
+    assert_false(walk());
+    assert_in_range(slices_run, 1, 100);
+    f.rig.x.abandoned = true; /* a reset has none at all */
+    for (unsigned i = 0; i < 10; i++) {
+        slices_run = 0;
+        assert_false(walk());
+        assert_in_range(slices_run, 1, 3);
+    }
+}
+
 static enum eu_result break_down(struct eu_thread *t)
 {
     return double_send(t, EU_SFID_VME, 0, 0, 1, 0, 0);
@@ -556,6 +594,7 @@ int main(void)
         FOUR(an_interrupted_walker_goes_on_where_it_was),
         ONE(another_command_begins_at_its_beginning),
         FOUR(a_thread_that_never_ends_can_be_stopped),
+        ONE(a_long_thread_gets_to_its_end),
         ONE(unknown_messages_end_their_thread_and_are_counted),
         ONE(a_media_object_brings_its_data),
         ONE(a_media_walker_covers_blocks),

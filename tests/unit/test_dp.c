@@ -474,6 +474,60 @@ static void a_new_mode_keeps_the_link(void **state)
     assert_int_equal(block[54] | block[55] << 8, 49776);
 }
 
+/* An EDID of the user's with eight blocks: the later ones lie behind the segment pointer. */
+static void given_edid(uint8_t edid[VGPU_EDID_MAX])
+{
+    vgpu_edid_build(&(struct vgpu_mode){1280, 720, 60000}, 9, edid);
+    edid[126] = 7;
+    edid[127] = (uint8_t)(edid[127] - 7);
+    for (unsigned block = 1; block < 8; block++) {
+        memset(edid + block * 128, 0, 128);
+        edid[block * 128] = (uint8_t)block;
+        edid[block * 128 + 127] = (uint8_t)-block;
+    }
+}
+
+static void an_edid_that_was_given_is_read_whole(void **state)
+{
+    struct dfx *d = *state;
+    uint8_t edid[VGPU_EDID_MAX], block[128];
+    struct vgpu_mode mode;
+
+    given_edid(edid);
+    d_wr(d, R_PCH_PORT_HOTPLUG, 0, 0, 0x101010);
+    assert_int_equal(vgpu_head_set_edid(d->core.v, 1, edid, sizeof(edid)), 0);
+    assert_true(d_rd(d, R_SDEIIR, 0, 0) & GT_BIT(22));
+    for (unsigned n = 0; n < 8; n++) {
+        read_block(d, 1, (uint8_t)(n / 2), (uint8_t)(n % 2 * 128), block);
+        assert_memory_equal(block, edid + n * 128, 128);
+    }
+    assert_true(vgpu_head_get(d->core.v, 1, &mode));
+    assert_int_equal(mode.width, 1280);
+    /* the same once more is none; the same mode by itself is another monitor */
+    d_wr(d, R_SDEIIR, 0, 0, UINT32_MAX);
+    assert_int_equal(vgpu_head_set_edid(d->core.v, 1, edid, sizeof(edid)), 0);
+    assert_int_equal(d_rd(d, R_SDEIIR, 0, 0), 0);
+    assert_int_equal(vgpu_head_set(d->core.v, 1, true, &mode), 0);
+    assert_true(d_rd(d, R_SDEIIR, 0, 0) & GT_BIT(22));
+    read_block(d, 1, 0, 128, block);
+    assert_int_equal(block[0], 0);
+}
+
+static void edids_that_are_not_whole_are_refused(void **state)
+{
+    struct dfx *d = *state;
+    uint8_t edid[VGPU_EDID_MAX], block[128];
+
+    given_edid(edid);
+    assert_int_equal(vgpu_head_set_edid(d->core.v, VGPU_HEADS, edid, sizeof(edid)), -EINVAL);
+    assert_int_equal(vgpu_head_set_edid(d->core.v, 0, edid, 128), -EINVAL);
+    assert_int_equal(vgpu_head_set_edid(d->core.v, 0, edid, 0), -EINVAL);
+    edid[300] ^= 1;
+    assert_int_equal(vgpu_head_set_edid(d->core.v, 0, edid, sizeof(edid)), -EINVAL);
+    read_block(d, 0, 0, 0, block);
+    assert_int_equal(block[12], 1);
+}
+
 /* ---- pictures */
 
 static void refresh_comes_from_the_link_s_ratio(void **state)
@@ -532,6 +586,8 @@ int main(void)
         DFX_TEST(a_source_that_is_set_up_wrongly_does_not_train),
         DFX_TEST(a_link_is_lost_with_its_signal_and_does_not_come_back),
         DFX_TEST(a_new_mode_keeps_the_link),
+        DFX_TEST(an_edid_that_was_given_is_read_whole),
+        DFX_TEST(edids_that_are_not_whole_are_refused),
         DFX_TEST(refresh_comes_from_the_link_s_ratio),
         DFX_TEST(ratios_without_sense_leave_the_mode_s_refresh),
     };

@@ -231,6 +231,78 @@ static void established_timings_fit_the_monitor(void **state)
     assert_int_equal(edid[36], 0x08);
 }
 
+/* ---- given ones */
+
+static void built_ones_are_whole_and_prefer_their_mode(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(common); i++) {
+        uint8_t edid[VGPU_EDID_MAX];
+        unsigned size = vgpu_edid_build(&common[i], 0, edid);
+        struct vgpu_mode got;
+
+        assert_true(vgpu_edid_whole(edid, size));
+        assert_true(vgpu_edid_preferred(edid, &got));
+        if (size > VGPU_EDID_BLOCK)
+            continue; /* the base block has a mode that is near it */
+        assert_int_equal(got.width, common[i].width);
+        assert_int_equal(got.height, common[i].height);
+        assert_in_range(got.mhz, common[i].mhz - common[i].mhz / 3000, common[i].mhz + common[i].mhz / 3000);
+    }
+}
+
+static void any_changed_byte_or_size_makes_it_not_whole(void **state)
+{
+    uint8_t edid[2 * VGPU_EDID_MAX] = {0};
+    unsigned size = vgpu_edid_build(&(struct vgpu_mode){4096, 2304, 60000}, 0, edid);
+
+    (void)state;
+    for (unsigned i = 0; i < size; i++) {
+        edid[i] ^= 0x10;
+        assert_false(vgpu_edid_whole(edid, size));
+        edid[i] ^= 0x10;
+    }
+    for (unsigned n = 0; n <= sizeof(edid); n++)
+        assert_int_equal(vgpu_edid_whole(edid, n), n == size);
+}
+
+static void timings_that_no_head_can_have_are_refused(void **state)
+{
+    /* clock, width, height, blanking of each, interlaced */
+    static const struct {
+        unsigned clock, w, h, hblank, vblank;
+        bool interlaced, ok;
+    } rows[] = {
+        {6500, 1024, 768, 320, 38, false, true},   {6500, 1024, 768, 320, 38, true, false},
+        {0, 1024, 768, 320, 38, false, false},     {6500, 0, 768, 320, 38, false, false},
+        {6500, 1024, 0, 320, 38, false, false},    {6500, 1024, 2305, 320, 38, false, false},
+        {6500, 63, 768, 320, 38, false, false},    {65535, 64, 64, 0, 0, false, false},
+        {1, 4095, 2304, 4095, 4095, false, false},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++) {
+        const struct vgpu_edid_timing t = {.clock_10khz = rows[i].clock,
+                                           .hactive = (uint16_t)rows[i].w,
+                                           .hblank = (uint16_t)rows[i].hblank,
+                                           .vactive = (uint16_t)rows[i].h,
+                                           .vblank = (uint16_t)rows[i].vblank};
+        uint8_t edid[VGPU_EDID_BLOCK] = {0}, *p = edid + 54;
+        struct vgpu_mode got;
+
+        p[0] = (uint8_t)t.clock_10khz;
+        p[1] = (uint8_t)(t.clock_10khz >> 8);
+        p[2] = (uint8_t)t.hactive;
+        p[3] = (uint8_t)t.hblank;
+        p[4] = (uint8_t)((t.hactive >> 8) << 4 | t.hblank >> 8);
+        p[5] = (uint8_t)t.vactive;
+        p[6] = (uint8_t)t.vblank;
+        p[7] = (uint8_t)((t.vactive >> 8) << 4 | t.vblank >> 8);
+        p[17] = rows[i].interlaced ? 0x80 : 0;
+        assert_int_equal(vgpu_edid_preferred(edid, &got), rows[i].ok);
+    }
+}
+
 static void edid_decode_finds_no_fault(void **state)
 {
     char path[] = "/tmp/gtmux-edid-XXXXXX", command[256];
@@ -264,10 +336,17 @@ static void edid_decode_finds_no_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(preferred_timing_is_the_mode),    cmocka_unit_test(what_does_not_fit_is_in_a_displayid_block),
-        cmocka_unit_test(any_mode_gets_a_timing_or_none),  cmocka_unit_test(impossible_modes_have_no_edid),
-        cmocka_unit_test(heads_differ_in_serial_and_name), cmocka_unit_test(it_is_a_displayport_monitor_of_8_bits),
-        cmocka_unit_test(range_limits_reach_the_mode),     cmocka_unit_test(established_timings_fit_the_monitor),
+        cmocka_unit_test(preferred_timing_is_the_mode),
+        cmocka_unit_test(what_does_not_fit_is_in_a_displayid_block),
+        cmocka_unit_test(any_mode_gets_a_timing_or_none),
+        cmocka_unit_test(impossible_modes_have_no_edid),
+        cmocka_unit_test(heads_differ_in_serial_and_name),
+        cmocka_unit_test(it_is_a_displayport_monitor_of_8_bits),
+        cmocka_unit_test(range_limits_reach_the_mode),
+        cmocka_unit_test(established_timings_fit_the_monitor),
+        cmocka_unit_test(built_ones_are_whole_and_prefer_their_mode),
+        cmocka_unit_test(any_changed_byte_or_size_makes_it_not_whole),
+        cmocka_unit_test(timings_that_no_head_can_have_are_refused),
         cmocka_unit_test(edid_decode_finds_no_fault),
     };
 

@@ -97,7 +97,7 @@ int main(void)
     for (int round = 0; round < 2; round++)
         plug(round);
     follow(2560, 1440);
-    follow(800, 600);
+    follow(1600, 900);
     plug(2);
     gt_check(wait_link(), "link-again", "with the picture on");
     return gt_done();

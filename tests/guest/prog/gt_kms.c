@@ -16,7 +16,7 @@
 
 #define MAX_HEADS 3
 #define SECONDS   2.0
-#define WINDOWS   6
+#define WINDOWS   10
 #define LOOK      30
 #define MISSED    0.05 /* flips that an emulated processor may be late for */
 
