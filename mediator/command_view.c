@@ -170,16 +170,17 @@ static void on_refresh(void *ctx)
 }
 
 #define MODE_PATIENCE_MS 1000 /* nothing is shown meanwhile */
+/* Every size that a head can have is within its pixel clock at this rate. */
+#define RESIZE_HZ 60u
 
-enum { MODE_NO_ANSWER, MODE_REFUSED, MODE_DONE };
-
-static int ask_mode(const struct view_common *c, uint32_t width, uint32_t height, unsigned hz)
+static bool on_resize(void *ctx, uint32_t width, uint32_t height)
 {
+    const struct view_common *c = ctx;
     cJSON *request = cJSON_CreateObject(), *answer = NULL;
     char mode[32];
     int sock = control_connect(c->run_dir, c->name);
 
-    snprintf(mode, sizeof(mode), "%ux%u@%u", width, height, hz);
+    snprintf(mode, sizeof(mode), "%ux%u@%u", width, height, RESIZE_HZ);
     cJSON_AddStringToObject(request, "cmd", "head");
     cJSON_AddNumberToObject(request, "head", c->head);
     cJSON_AddTrueToObject(request, "connected");
@@ -188,22 +189,11 @@ static int ask_mode(const struct view_common *c, uint32_t width, uint32_t height
         answer = control_ask_for(sock, request, NULL, MODE_PATIENCE_MS);
         close(sock);
     }
-    const cJSON *ok = cJSON_GetObjectItemCaseSensitive(answer, "ok");
-    int result = !answer ? MODE_NO_ANSWER : cJSON_IsTrue(ok) ? MODE_DONE : MODE_REFUSED;
+    const bool done = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok"));
 
     cJSON_Delete(answer);
     cJSON_Delete(request);
-    return result;
-}
-
-/* A refusal may be about the pixel clock. */
-static bool on_resize(void *ctx, uint32_t width, uint32_t height)
-{
-    int result = ask_mode(ctx, width, height, 60);
-
-    if (result == MODE_REFUSED)
-        result = ask_mode(ctx, width, height, 30);
-    return result == MODE_DONE;
+    return done;
 }
 
 static void on_input(void *ctx, const struct input_event *e)

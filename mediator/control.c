@@ -1,5 +1,6 @@
 #include "mediator/control.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 #include "mediator/session.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
+#include "vgpu/edid.h"
 
 /* A client that says nothing for so long is dropped: it holds up only other control clients, but them it does. */
 #define CLIENT_TIMEOUT_MS 2000
@@ -245,21 +247,49 @@ broken:
     return answer_error("no memory for the picture");
 }
 
+/* Bytes given as hexadecimal digits. How many; 0: it is no such text, or it is longer than room. */
+static size_t take_hex(const char *text, uint8_t *bytes, size_t room)
+{
+    size_t n = 0;
+
+    for (; isxdigit((unsigned char)text[0]) && isxdigit((unsigned char)text[1]) && n < room; text += 2) {
+        const char digits[] = {text[0], text[1], 0};
+
+        bytes[n++] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return *text ? 0 : n;
+}
+
+static cJSON *plug_edid(struct session *s, unsigned head, const cJSON *edid)
+{
+    uint8_t bytes[VGPU_EDID_MAX];
+    size_t n = cJSON_IsString(edid) ? take_hex(edid->valuestring, bytes, sizeof(bytes)) : 0;
+
+    if (n && !gate_head_set_edid(session_gate(s), head, bytes, n))
+        return answer_ok();
+    return answer_error(
+        "bad EDID: it must be whole (at most 8 blocks with right checksums), and its first detailed timing a "
+        "mode of 64x64 to 4096x2304, 1 to 240 Hz");
+}
+
 static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
 {
     const cJSON *connected = cJSON_GetObjectItemCaseSensitive(request, "connected");
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(request, "mode");
+    const cJSON *edid = cJSON_GetObjectItemCaseSensitive(request, "edid");
     struct vgpu_mode mode;
     int head = request_head(request);
 
     (void)fd;
     if (head < 0)
         return answer_error("there is no such head: heads are 0, 1 and 2");
+    if (edid)
+        return plug_edid(s, (unsigned)head, edid);
     bool plugged = connected ? cJSON_IsTrue(connected) : gate_head_get(session_gate(s), (unsigned)head, NULL) || text;
     if (text && (!cJSON_IsString(text) || !mode_parse(text->valuestring, &mode)))
         return answer_error("bad mode: give WIDTHxHEIGHT@HZ, up to 4096x2304 and 240 Hz");
     if (gate_head_set(session_gate(s), (unsigned)head, plugged, text ? &mode : NULL))
-        return answer_error("the mode needs a pixel clock above 300 MHz, which HDMI on this GPU cannot carry");
+        return answer_error("this GPU cannot drive the mode: its pixel clock must be 25 to 675 MHz");
     return answer_ok();
 }
 

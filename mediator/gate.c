@@ -17,6 +17,7 @@
 
 #include "mediator/gate_device.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/edid.h"
 
 /* Recording serialises: a trapped access may have to wait for a slice, so keep slices short. */
 #define RECORD_BUDGET 256u
@@ -314,6 +315,20 @@ int gate_head_set(struct gate *g, unsigned head, bool connected, const struct vg
     take(g);
     record_event(g, &event);
     int ret = vgpu_head_set(g->v, head, connected, mode);
+    record_result(g, (uint64_t)ret);
+    give(g);
+    return ret;
+}
+
+int gate_head_set_edid(struct gate *g, unsigned head, const uint8_t *edid, size_t size)
+{
+    const struct trace_record event = {.type = TRACE_EDID, .arg = {head}, .data = edid, .len = size};
+
+    if (size > VGPU_EDID_MAX)
+        return -EINVAL;
+    take(g);
+    record_event(g, &event);
+    int ret = vgpu_head_set_edid(g->v, head, edid, size);
     record_result(g, (uint64_t)ret);
     give(g);
     return ret;

@@ -59,6 +59,7 @@ void gate_engine_give_up(struct gate *g, unsigned engine);
 uint64_t gate_engine_progress(struct gate *g, unsigned engine);
 uint64_t gate_display_tick(struct gate *g);
 int gate_head_set(struct gate *g, unsigned head, bool connected, const struct vgpu_mode *mode);
+int gate_head_set_edid(struct gate *g, unsigned head, const uint8_t *edid, size_t size);
 bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode);
 /* vgpu_flip_wait, vgpu_flip_shown. */
 void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns);

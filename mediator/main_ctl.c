@@ -12,7 +12,7 @@ static const struct command commands[] = {
     {"stats", "NAME", "Show a guest's counters", 1, 1, true, false, command_stats, NULL},
     {"doctor", "", "Examine this machine, and say what could be better", 0, 0, true, false, command_doctor, NULL},
     {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot, NULL},
-    {"head", "NAME N on|off|mode=WxH@HZ", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
+    {"head", "NAME N on|off|mode=WxH@HZ|edid=FILE", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
      NULL},
     {"kms", "NAME", "Show a guest's screen on a monitor of this machine", 1, 1, false, false, NULL, command_kms},
     {"exec", "[--] PROGRAM [ARGUMENT...]", "Run a program on a GPU of its own", 0, 0, false, false, NULL, command_exec},

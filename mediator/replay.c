@@ -90,6 +90,14 @@ static uint64_t do_head(struct replay *p, const struct trace_record *ev)
     return (uint64_t)vgpu_head_set(p->v, (unsigned)ev->arg[0], ev->arg[1] & 1, ev->arg[1] & 2 ? &mode : NULL);
 }
 
+static uint64_t do_edid(struct replay *p, const struct trace_record *ev)
+{
+    if (ev->arg[0] <= UINT32_MAX)
+        return (uint64_t)vgpu_head_set_edid(p->v, (unsigned)ev->arg[0], ev->data, ev->len);
+    replay_fail(p, -EINVAL, "malformed EDID");
+    return 0;
+}
+
 static uint64_t do_flip(struct replay *p, const struct trace_record *ev)
 {
     if (ev->arg[0] > UINT32_MAX || (ev->type == TRACE_SHOWN && ev->arg[1] > UINT32_MAX))
@@ -135,6 +143,8 @@ static uint64_t carry_out(struct replay *p, const struct trace_record *ev)
         return vgpu_display_tick(p->v);
     case TRACE_HEAD:
         return do_head(p, ev);
+    case TRACE_EDID:
+        return do_edid(p, ev);
     case TRACE_WAIT:
     case TRACE_SHOWN:
         return do_flip(p, ev);

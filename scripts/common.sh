@@ -25,8 +25,8 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcmocka-dev libcjso
 # Drivers and programs that run on gtmux exec, and what our probe programs are built with.
 SHIM_PACKAGES=(libegl1 libgbm1 libgles2 libgl1-mesa-dri mesa-vulkan-drivers libvulkan1 libegl-dev libgles-dev libvulkan-dev
                glslang-tools kmscube glmark2-es2-drm glmark2-es2-wayland intel-gpu-tools weston xwayland vulkan-tools mesa-utils libfaketime python3)
-# Compositors without a screen, and what plays their user.
-VIEW_PACKAGES=(sway weston grim wayvnc)
+# Compositors without a screen, and what plays their user; what makes an X server in a guest follow its monitor.
+VIEW_PACKAGES=(sway weston grim wayvnc x11-utils x11-xserver-utils)
 PIGLIT_PACKAGES=(piglit)
 TOOL_PACKAGES=(clang clang-format cppcheck libclang-rt-dev python3)
 

@@ -56,7 +56,9 @@ static uint64_t layout(void)
         offsetof(struct vgpu_pipe, plane),
         offsetof(struct vgpu_display, head),
         sizeof(struct vgpu_head),
-        offsetof(struct vgpu_display, gmbus),
+        offsetof(struct vgpu_head, link),
+        offsetof(struct vgpu_head, ddc),
+        offsetof(struct vgpu_head, edid),
     };
     uint64_t hash = FNV_OFFSET;
     unsigned count;
@@ -123,7 +125,7 @@ static void roll_back_all(struct vgpu *old)
 static void adopt_kept(struct vgpu *v, const struct vgpu *old)
 {
     for (unsigned head = 0; head < VGPU_HEADS; head++)
-        vgpu_head_adopt(v, head, old_bool(&old->display.head[head].connected), &old->display.head[head].mode);
+        vgpu_head_adopt(v, head, &old->display.head[head]);
     vgpu_set_opregion(v, old->opregion);
     memcpy(v->unknown, old->unknown, sizeof(v->unknown));
     v->stats = old->stats;

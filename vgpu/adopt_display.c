@@ -63,18 +63,30 @@ static void adopt_pipe(struct vgpu *v, unsigned pipe, const struct vgpu_pipe *ol
     memcpy(p->precise, old->precise, sizeof(p->precise));
 }
 
-static void adopt_gmbus(struct vgpu_gmbus *g, const struct vgpu_gmbus *old)
+/* All bytes of a DPCD are legal. A link that the registers do not carry is lost. */
+static void adopt_receiver(struct vgpu *v, unsigned head, const struct vgpu_head *old)
 {
-    *g = (struct vgpu_gmbus){
-        .busy = old_bool(&old->busy),
-        .reading = old_bool(&old->reading),
-        .stop = old_bool(&old->stop),
-        .offset_next = old_bool(&old->offset_next),
-        .address = old->address,
-        .head = old->head < VGPU_HEADS ? old->head : 0,
-        .segment = old->segment,
-        .offset = old->offset,
-        .left = old->left & VGPU_GMBUS_MAX,
+    struct vgpu_head *h = &v->display.head[head];
+
+    h->link = (struct vgpu_dp_link){
+        .rate = old->link.rate,
+        .lanes = old->link.lanes,
+        .pattern = old->link.pattern,
+        .downspread = old->link.downspread,
+        .coding = old->link.coding,
+        .power = old->link.power,
+        .clock = old_bool(&old->link.clock),
+        .symbols = old_bool(&old->link.clock) && old_bool(&old->link.symbols),
+    };
+    memcpy(h->link.drive, old->link.drive, sizeof(h->link.drive));
+    vgpu_dp_signal(v, head);
+    h->ddc = (struct vgpu_ddc){
+        .open = old_bool(&old->ddc.open),
+        .reading = old_bool(&old->ddc.reading),
+        .offset_next = old_bool(&old->ddc.offset_next),
+        .address = old->ddc.address,
+        .segment = old->ddc.segment,
+        .offset = old->ddc.offset,
     };
 }
 
@@ -82,5 +94,6 @@ void adopt_display(struct vgpu *v, const struct vgpu_display *old)
 {
     for (unsigned pipe = 0; pipe < VGPU_PIPES; pipe++)
         adopt_pipe(v, pipe, &old->pipe[pipe]);
-    adopt_gmbus(&v->display.gmbus, &old->gmbus);
+    for (unsigned head = 0; head < VGPU_HEADS; head++)
+        adopt_receiver(v, head, &old->head[head]);
 }

@@ -52,8 +52,8 @@ static int config_check(const struct vgpu_config *cfg, char *err, unsigned errsz
         if (vgpu_mode_ok(m) || (i >= cfg->heads && mode_unset(m)))
             continue;
         snprintf(err, errsz,
-                 "head %u: no HDMI monitor has the mode %ux%u at %" PRIu32
-                 " mHz: give 64x64 to 4096x2304 with a pixel clock of 25 to 300 MHz",
+                 "head %u: this GPU cannot drive %ux%u at %" PRIu32
+                 " mHz: give 64x64 to 4096x2304 with a pixel clock of 25 to 675 MHz",
                  i, m->width, m->height, m->mhz);
         return -EINVAL;
     }

@@ -10,8 +10,6 @@
 #define DDI_FUNC_ENABLE     GT_BIT(31) /* i915_reg.h TRANS_DDI_FUNC_CTL */
 #define DDI_FUNC_PORT(ctl)  gt_field(ctl, 30, 28)
 #define FIRST_PORT          1u         /* head 0 is DDI B */
-#define DDI_BUF_ENABLE      GT_BIT(31) /* i915_reg.h DDI_BUF_CTL */
-#define DDI_BUF_IDLE        GT_BIT(7)
 #define DE_PIPE_VBLANK      GT_BIT(0)  /* i915_reg.h GEN8_PIPE_VBLANK */
 #define PREC_PAL_AUTO_INCR  GT_BIT(15) /* intel_color_regs.h PREC_PAL_INDEX */
 #define PREC_PAL_INDEX_MASK 0x3ffu
@@ -215,12 +213,6 @@ void reg_write_TRANS_DDI_FUNC(struct vgpu *v, const struct reg_ref *ref, uint32_
     vgpu_display_kick(v);
 }
 
-void reg_write_DDI_BUF_CTL(struct vgpu *v, const struct reg_ref *ref, uint32_t old, uint32_t val)
-{
-    (void)old;
-    v->regs[ref->off / 4] = (val & DDI_BUF_ENABLE) ? val & ~DDI_BUF_IDLE : val | DDI_BUF_IDLE;
-}
-
 uint32_t reg_read_PIPEDSL(struct vgpu *v, const struct reg_ref *ref, uint32_t stored)
 {
     const struct vgpu_pipe *p = &v->display.pipe[ref->unit];
@@ -288,7 +280,6 @@ void vgpu_display_reset(struct vgpu *v)
         if (was_on)
             vgpu_display_changed(v, pipe);
     }
-    vgpu_gmbus_reset(v);
     vgpu_heads_reset(v);
     vgpu_display_kick(v);
 }

@@ -1,5 +1,5 @@
-/* Display engine state: pipes, heads, GMBUS, picture CRCs. Private to vgpu/. All of it is protected by the device lock
- * but struct vgpu_crc's buffers, which belong to the one thread that calls vgpu_display_tick. */
+/* Display engine state: pipes, heads, their links, picture CRCs. Private to vgpu/. All of it is protected by the device
+ * lock but struct vgpu_crc's buffers, which belong to the one thread that calls vgpu_display_tick. */
 #ifndef GTMUX_VGPU_DISPLAY_H
 #define GTMUX_VGPU_DISPLAY_H
 
@@ -14,8 +14,7 @@
 #define VGPU_PRECISE_PALETTE 1024 /* entries of a pipe's 10-bit gamma memory */
 #define VGPU_FRAME_MIN_NS    (UINT64_C(1000000000) / 240)
 #define VGPU_FRAME_MAX_NS    UINT64_C(1000000000)
-#define VGPU_LINES_MAX       8192u  /* i915_reg.h VTOTAL: 13 bits */
-#define VGPU_GMBUS_MAX       0x1ffu /* bytes of one transfer */
+#define VGPU_LINES_MAX       8192u /* i915_reg.h VTOTAL: 13 bits */
 
 /* How long a pipe's frame is, and where in it the vertical blank starts: from the transcoder and its PLL. */
 struct vgpu_timing {
@@ -68,22 +67,30 @@ struct vgpu_pipe {
     uint32_t precise[VGPU_PRECISE_PALETTE]; /* behind PREC_PAL_INDEX and PREC_PAL_DATA */
 };
 
-struct vgpu_head {
-    bool connected;
-    struct vgpu_mode mode;
-    unsigned edid_size;
-    uint8_t edid[VGPU_EDID_MAX];
+/* The DisplayPort receiver of a monitor: bytes of its DPCD that the source writes (desc/dpcd.def), and its link. */
+struct vgpu_dp_link {
+    uint8_t rate, lanes, pattern, drive[4], downspread, coding, power;
+    bool clock;   /* recovered on all lanes */
+    bool symbols; /* equalised, symbols locked, lanes aligned */
 };
 
-struct vgpu_gmbus {
-    bool busy;        /* between the first cycle and the stop */
-    bool reading;     /* direction of the transfer in `left` */
-    bool stop;        /* the transfer ends with a stop */
-    bool offset_next; /* the next byte written to the EEPROM is its offset */
-    uint8_t address;  /* 7 bits, of the current transfer */
-    uint8_t head;
+/* The monitor's EDID EEPROM, on the I2C bus behind its AUX channel. */
+struct vgpu_ddc {
+    bool open;               /* between a start and the stop */
+    bool reading;            /* direction since the last start */
+    bool offset_next;        /* the next byte written to the EEPROM is its offset */
+    uint8_t address;         /* 7 bits, since the last start */
     uint8_t segment, offset; /* E-DDC */
-    uint16_t left;           /* bytes to transfer */
+};
+
+struct vgpu_head {
+    bool connected;
+    bool own_edid; /* given by the user: mode is its preferred one */
+    struct vgpu_mode mode;
+    struct vgpu_dp_link link;
+    struct vgpu_ddc ddc;
+    unsigned edid_size;
+    uint8_t edid[VGPU_EDID_MAX];
 };
 
 /* One picture CRC in the making, row by row and without the device lock. */
@@ -104,7 +111,6 @@ struct vgpu_crc {
 struct vgpu_display {
     struct vgpu_pipe pipe[VGPU_PIPES];
     struct vgpu_head head[VGPU_HEADS];
-    struct vgpu_gmbus gmbus;
     uint32_t crc_epoch[VGPU_PIPES]; /* counts starts and stops of CRCs: a late result of an old run is dropped */
     struct vgpu_crc crc;
     /* Pace of vblanks, see vgpu_display_handled. 0: none. */
@@ -115,6 +121,8 @@ struct vgpu_display {
 
 /* ---- timing.c (locked, pure functions of registers, clock and time) */
 void vgpu_timing_read(struct vgpu *v, unsigned pipe, struct vgpu_timing *t);
+/* Symbol clock of a port's DisplayPort link; 0: its PLL is off, or is not set up for DisplayPort. */
+uint64_t vgpu_dp_link_hz(struct vgpu *v, unsigned port);
 uint32_t vgpu_timing_mhz(uint64_t frame_ns);
 /* Starts the clock so that the first line of the picture is scanned at `now`. */
 void vgpu_clock_start(struct vgpu_clock *c, const struct vgpu_timing *t, uint64_t now);
@@ -168,13 +176,22 @@ void vgpu_crc_start(struct vgpu *v, unsigned pipe); /* at a vblank (locked) */
 /* Composes a slice of the CRCs that are due. False: there was nothing to do (free). */
 bool vgpu_crc_work(struct vgpu *v);
 
-/* ---- hotplug.c, gmbus.c (locked) */
-/* True when the HDMI link of this display engine can carry the mode. */
+/* ---- hotplug.c (locked) */
+/* True when this display engine and its DisplayPort links can carry the mode. */
 bool vgpu_mode_ok(const struct vgpu_mode *mode);
 void vgpu_heads_init(struct vgpu *v);
 void vgpu_heads_reset(struct vgpu *v); /* registers show what is plugged in */
-/* A head as a killed process left it; an illegal mode leaves the configured one. */
-void vgpu_head_adopt(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
-void vgpu_gmbus_reset(struct vgpu *v);
+/* A head as a killed process left it, from any bytes. An EDID that is not whole is made anew from the mode, an illegal
+ * mode leaves the configured one. */
+void vgpu_head_adopt(struct vgpu *v, unsigned head, const struct vgpu_head *old);
+
+/* ---- dpcd.c (locked). The caller has noted the head's link. */
+/* The receiver of a head, and its EEPROM, as they are after power-on. */
+void vgpu_dp_reset(struct vgpu *v, unsigned head);
+/* What is sent to a head may have changed: trains its receiver, or loses the link. */
+void vgpu_dp_signal(struct vgpu *v, unsigned head);
+/* Any address of 20 bits. */
+uint8_t vgpu_dpcd_read(const struct vgpu *v, unsigned head, uint32_t address);
+void vgpu_dpcd_write(struct vgpu *v, unsigned head, uint32_t address, uint8_t val);
 
 #endif

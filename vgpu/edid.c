@@ -1,6 +1,5 @@
 /*
- * EDID 1.3 (as HDMI wants it) with a CTA-861 block that says HDMI, and a DisplayID block where the width does not fit a
- * base block.
+ * EDID 1.4 of a DisplayPort monitor, with a DisplayID block where width or clock do not fit a detailed timing.
  */
 #include "vgpu/edid.h"
 
@@ -10,9 +9,13 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/vgpu.h"
 
-/* HDMI 1.4: 25 MHz is the lowest TMDS clock; i915 intel_hdmi.c drives up to 300 MHz on Skylake. */
+/*
+ * The lowest clock is that of 640x480, which every DisplayPort source and sink has; i915 intel_dp.c refuses less than
+ * 10 MHz. The highest is the pixel rate of a Skylake pipe, one pixel a cycle of the fastest CDCLK
+ * (intel_display_device.c, skl_calc_cdclk: 675 MHz); 4 lanes of 5.4 Gb/s would carry 720 MHz at 24 bits.
+ */
 #define CLOCK_MIN_10KHZ 2500u
-#define CLOCK_MAX_10KHZ 30000u
+#define CLOCK_MAX_10KHZ 67500u
 
 /* VESA CVT 1.2, reduced blanking */
 #define RB_VBLANK_US 460u
@@ -25,6 +28,7 @@
 /* Field widths of an 18 byte detailed timing */
 #define BLANK_MAX     4095u
 #define DTD_WIDTH_MAX 4095u
+#define DTD_CLOCK_MAX 65535u
 
 #define TAG_NAME  0xfc
 #define TAG_RANGE 0xfd
@@ -124,7 +128,7 @@ static uint8_t centimetres(uint32_t pixels)
     return (uint8_t)GT_MAX(GT_MIN((millimetres(pixels) + 5) / 10, 255u), 1u);
 }
 
-/* EDID 1.3 section 3.10.2. Digital separate sync, positive horizontal (CVT-RB: +h -v). */
+/* EDID 1.4 section 3.10.2. Digital separate sync, positive horizontal (CVT-RB: +h -v). */
 static void put_dtd(uint8_t *p, const struct vgpu_edid_timing *t)
 {
     uint32_t w = millimetres(t->hactive), h = millimetres(t->vactive);
@@ -158,7 +162,14 @@ static void put_text(uint8_t *p, uint8_t tag, const char *text)
         p[5 + len] = '\n';
 }
 
-/* Rates that cover the preferred mode and those up to 1024x768 at 60 Hz. A byte each, so faster ones are cut. */
+/* A rate that the byte at p holds, or p's and 255 more: EDID 1.4 section 3.10.3.3 has a flag for that. */
+static uint8_t put_rate(uint8_t *p, uint32_t rate, uint8_t flag)
+{
+    *p = (uint8_t)(rate > 255 ? GT_MIN(rate, 510u) - 255 : rate);
+    return rate > 255 ? flag : 0;
+}
+
+/* Rates that cover the preferred mode and those up to 1024x768 at 60 Hz; no formula gives others (byte 10). */
 static void put_range(uint8_t *p, const struct vgpu_edid_timing *t)
 {
     uint32_t htotal = t->hactive + t->hblank, vtotal = t->vactive + t->vblank;
@@ -167,10 +178,11 @@ static void put_range(uint8_t *p, const struct vgpu_edid_timing *t)
 
     p[3] = TAG_RANGE;
     p[5] = (uint8_t)GT_MAX(GT_MIN(hz, 59u), 1u);
-    p[6] = (uint8_t)GT_MAX(hz + 1, 61u);
+    p[4] = put_rate(p + 6, GT_MAX(hz + 1, 61u), 0x02);
     p[7] = (uint8_t)GT_MAX(GT_MIN(khz, 31u), 1u);
-    p[8] = (uint8_t)GT_MAX(GT_MIN(khz + 1, 255u), 49u);
+    p[4] |= put_rate(p + 8, GT_MAX(khz + 1, 49u), 0x08);
     p[9] = (uint8_t)((GT_MAX(t->clock_10khz, 6500u) + 999) / 1000);
+    p[10] = 0x01;
     p[11] = '\n';
     memset(p + 12, ' ', 6);
 }
@@ -183,10 +195,11 @@ static void put_established(uint8_t *edid, const struct vgpu_mode *m)
     edid[36] = m->width >= 1024 && m->height >= 768 ? 0x08 : 0;
 }
 
-static void build_base(uint8_t *e, const struct vgpu_mode *m, const struct vgpu_edid_timing *t, unsigned head,
-                       unsigned blocks)
+/* t: of the detailed timing, which is that of m; most: the fastest that the monitor has. */
+static void build_base(uint8_t *e, const struct vgpu_mode *m, const struct vgpu_edid_timing *t,
+                       const struct vgpu_edid_timing *most, unsigned head, unsigned blocks)
 {
-    /* manufacturer "GTM" (5 bits a letter), product 1; chromaticity of sRGB (EDID 1.3 appendix C) */
+    /* manufacturer "GTM" (5 bits a letter), product 1; chromaticity of sRGB (EDID 1.4 section 3.7) */
     static const uint8_t header[10] = {0, 255, 255, 255, 255, 255, 255, 0, 0x1e, 0x8d};
     static const uint8_t srgb[10] = {0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54};
     char text[16];
@@ -196,53 +209,23 @@ static void build_base(uint8_t *e, const struct vgpu_mode *m, const struct vgpu_
     put16(e + 12, head + 1);
     e[17] = 2025 - 1990; /* year of manufacture */
     e[18] = 1;
-    e[19] = 3;
-    e[20] = 0x80; /* digital */
+    e[19] = 4;
+    e[20] = 0xa5; /* digital, 8 bits a colour, DisplayPort */
     e[21] = centimetres(m->width);
     e[22] = centimetres(m->height);
     e[23] = 120;  /* gamma 2.2 */
-    e[24] = 0x0e; /* RGB colour, sRGB, the first detailed timing is preferred */
+    e[24] = 0x06; /* RGB 4:4:4, sRGB, the first detailed timing is preferred and native */
     memcpy(e + 25, srgb, sizeof(srgb));
     memset(e + 38, 1, 16);
 
     put_established(e, m);
     put_dtd(e + 54, t);
-    put_range(e + 72, t);
+    put_range(e + 72, most);
     snprintf(text, sizeof(text), "gtmux %u", (head + 1) & 0xff);
     put_text(e + 90, TAG_NAME, text);
     e[111] = TAG_NONE;
     e[126] = (uint8_t)(blocks - 1);
     checksum(e, 127);
-}
-
-/* CTA-861-F: video data (VIC 1, which HDMI requires), video capability, HDMI vendor block with the TMDS limit. */
-static void build_cta(uint8_t *c, unsigned head, bool native_dtd)
-{
-    uint8_t *p = c + 4;
-    const uint8_t hdmi[] = {0x67, 0x03, 0x0c, 0x00, (uint8_t)((head + 1) << 4), 0x00, 0x00, CLOCK_MAX_10KHZ / 500};
-
-    c[0] = 0x02;
-    c[1] = 3;
-    /* IT formats are underscanned by default, no audio; is the base block's detailed timing native? */
-    c[3] = native_dtd ? 0x81 : 0x80;
-    *p++ = 0x41;
-    *p++ = 1;
-    *p++ = 0xe2; /* video capability: quantisation range of RGB selectable, all formats underscanned */
-    *p++ = 0x00;
-    *p++ = 0x4a;
-    memcpy(p, hdmi, sizeof(hdmi));
-    p += sizeof(hdmi);
-    c[2] = (uint8_t)(p - c);
-    checksum(c, 127);
-}
-
-/* VESA E-EDID block map: which extensions come in the blocks after it. EDID 1.3 wants one when there are several. */
-static void build_map(uint8_t *m)
-{
-    m[0] = 0xf0;
-    m[1] = 0x02;
-    m[2] = 0x70;
-    checksum(m, 127);
 }
 
 /* DisplayID 1.3 type I timing: its field for the width has 16 bits. */
@@ -275,7 +258,7 @@ static uint8_t *put_data_block(uint8_t *p, uint8_t tag, const uint8_t *payload, 
 static void build_displayid(uint8_t *d, const struct vgpu_edid_timing *t, unsigned head)
 {
     const uint8_t product[12] = {'G', 'T', 'M', 1, 0, (uint8_t)(head + 1), 0, 0, 0, 0, 25, 0};
-    const uint8_t interface[10] = {0x61, 0x14, 0x02}; /* HDMI-A, version 1.4, RGB of 8 bits a colour */
+    const uint8_t interface[10] = {0xa1, 0x12, 0x02}; /* DisplayPort, version 1.2, RGB of 8 bits a colour */
     uint8_t parameters[12] = {0}, timing[20];
     uint8_t *p = d + 5;
 
@@ -299,27 +282,33 @@ static void build_displayid(uint8_t *d, const struct vgpu_edid_timing *t, unsign
     checksum(d, 127);
 }
 
-unsigned vgpu_edid_build(const struct vgpu_mode *mode, unsigned head, uint8_t edid[VGPU_EDID_MAX])
+/* A mode near m that a base block can hold: in full 8 pixel cells, and as fast as its clock allows. */
+static struct vgpu_mode base_mode(const struct vgpu_mode *m)
+{
+    struct vgpu_mode base = *m;
+    struct vgpu_edid_timing t;
+
+    base.width = (uint16_t)GT_MIN(base.width, DTD_WIDTH_MAX & ~7u);
+    while (vgpu_edid_timing(&base, &t) && t.clock_10khz > DTD_CLOCK_MAX)
+        base.mhz -= base.mhz / 64;
+    return base;
+}
+
+unsigned vgpu_edid_build(const struct vgpu_mode *mode, unsigned head, uint8_t edid[VGPU_EDID_BUILT])
 {
     struct vgpu_edid_timing t, base;
-    struct vgpu_mode small = *mode;
 
     if (!vgpu_edid_timing(mode, &t))
         return 0;
-    bool wide = mode->width > DTD_WIDTH_MAX;
-    unsigned blocks = wide ? 4 : 2;
+    const bool extended = mode->width > DTD_WIDTH_MAX || t.clock_10khz > DTD_CLOCK_MAX;
+    const struct vgpu_mode first = extended ? base_mode(mode) : *mode;
+    const unsigned blocks = extended ? 2 : 1;
 
-    /* The base block must hold some timing: the widest that it can, in full 8 pixel cells. */
-    if (wide)
-        small.width = DTD_WIDTH_MAX & ~7u;
-    if (!vgpu_edid_timing(&small, &base))
+    if (!vgpu_edid_timing(&first, &base))
         return 0;
-    memset(edid, 0, VGPU_EDID_MAX);
-    build_base(edid, &small, &base, head, blocks);
-    build_cta(edid + (blocks == 4 ? 2 : 1) * VGPU_EDID_BLOCK, head, !wide);
-    if (wide) {
-        build_map(edid + VGPU_EDID_BLOCK);
-        build_displayid(edid + 3 * VGPU_EDID_BLOCK, &t, head);
-    }
+    memset(edid, 0, VGPU_EDID_BUILT);
+    build_base(edid, &first, &base, &t, head, blocks);
+    if (extended)
+        build_displayid(edid + VGPU_EDID_BLOCK, &t, head);
     return blocks * VGPU_EDID_BLOCK;
 }

@@ -9,9 +9,12 @@
 #define DDI_FUNC_BPC(ctl)  gt_field(ctl, 22, 20)
 #define DDI_MODE_HDMI      0u
 #define DDI_MODE_DVI       1u
+#define DDI_MODE_DP_SST    2u
 
 /* i915_reg.h DPLL_CTRL1 (6 bits a PLL), DPLL_CTRL2 (3 bits a port), skl DPLL_CFGCR1/2 */
 #define CTRL1_HDMI(ctl, pll) (((ctl) >> ((pll)*6 + 5)) & 1)
+#define CTRL1_RATE(ctl, pll) (((ctl) >> ((pll)*6 + 1)) & 7)
+#define DPLL_LOCK(pll)       GT_BIT(8 * (pll)) /* i915_reg.h DPLL_STATUS */
 #define CTRL2_OFF(ctl, port) (((ctl) >> (15 + (port))) & 1)
 #define CTRL2_PLL(ctl, port) (((ctl) >> ((port)*3 + 1)) & 3)
 #define CFGCR1_ENABLE        GT_BIT(31)
@@ -25,6 +28,12 @@
 #define REFERENCE_HZ         UINT64_C(24000000)
 #define PORT_CLOCKS_A_DCO    5u /* the port clock is a fifth of the divided oscillator */
 
+/* i915_reg.h PIPE_DATA_M1 .. PIPE_LINK_N2 */
+#define LINK_M1  4u
+#define LINK_N1  5u
+#define M_N_MASK 0xffffffu
+
+#define PORTS           5u
 #define CLOCK_MIN_HZ    UINT64_C(1000000)
 #define CLOCK_MAX_HZ    UINT64_C(700000000)
 #define NS              UINT64_C(1000000000)
@@ -50,8 +59,33 @@ static uint64_t pll_hz(struct vgpu *v, unsigned pll)
     return (cr1 & CFGCR1_ENABLE) && divider ? dco / divider : 0;
 }
 
-/* Pixel clock of a pipe, 0 when its PLL is not set up as HDMI's. */
-static uint64_t pixel_hz(struct vgpu *v, unsigned pipe)
+uint64_t vgpu_dp_link_hz(struct vgpu *v, unsigned port)
+{
+    /* i915_reg.h DPLL_CTRL1_LINK_RATE_2700, 1350, 810, 1620, 1080, 2160; skl_ddi_dp_set_dpll_hw_state: half the symbols
+     */
+    static const uint16_t mhz[8] = {540, 270, 162, 324, 216, 432, 0, 0};
+    uint32_t ctrl2 = vgpu_reg_get(v, R_DPLL_CTRL2, 0), ctrl1 = vgpu_reg_get(v, R_DPLL_CTRL1, 0);
+
+    if (port >= PORTS || CTRL2_OFF(ctrl2, port))
+        return 0;
+    unsigned pll = CTRL2_PLL(ctrl2, port);
+
+    if (CTRL1_HDMI(ctrl1, pll) || !(vgpu_reg_get(v, R_DPLL_STATUS, 0) & DPLL_LOCK(pll)))
+        return 0;
+    return mhz[CTRL1_RATE(ctrl1, pll)] * UINT64_C(1000000);
+}
+
+/* Pixel clock of a pipe that sends DisplayPort: its ratio to the link's symbol clock is in registers. */
+static uint64_t dp_pixel_hz(struct vgpu *v, unsigned pipe)
+{
+    unsigned port = DDI_FUNC_PORT(vgpu_reg_get(v, R_TRANS_DDI_FUNC_CTL, pipe));
+    uint64_t m = *vgpu_reg(v, R_TRANS_M_N, pipe, LINK_M1) & M_N_MASK;
+    uint64_t n = *vgpu_reg(v, R_TRANS_M_N, pipe, LINK_N1) & M_N_MASK;
+
+    return n ? vgpu_dp_link_hz(v, port) * m / n : 0;
+}
+
+static uint64_t tmds_pixel_hz(struct vgpu *v, unsigned pipe)
 {
     uint32_t func = vgpu_reg_get(v, R_TRANS_DDI_FUNC_CTL, pipe);
     uint32_t ctrl2 = vgpu_reg_get(v, R_DPLL_CTRL2, 0);
@@ -59,14 +93,26 @@ static uint64_t pixel_hz(struct vgpu *v, unsigned pipe)
     /* i915_reg.h TRANS_DDI_BPC: 8, 10, 6, 12 bits; deep colour makes HDMI's port clock faster than the pixels */
     static const uint8_t bpc[8] = {8, 10, 6, 12, 8, 8, 8, 8};
 
-    if (DDI_FUNC_MODE(func) > DDI_MODE_DVI || port > 4 || CTRL2_OFF(ctrl2, port))
+    if (port >= PORTS || CTRL2_OFF(ctrl2, port))
         return 0;
     uint64_t hz = pll_hz(v, CTRL2_PLL(ctrl2, port));
     unsigned bits = DDI_FUNC_MODE(func) == DDI_MODE_HDMI ? bpc[DDI_FUNC_BPC(func)] : 8;
 
     if (bits > 8)
         hz = hz * 8 / bits;
-    hz /= (vgpu_reg_get(v, R_TRANS_MULT, pipe) & 7) + 1;
+    return hz / ((vgpu_reg_get(v, R_TRANS_MULT, pipe) & 7) + 1);
+}
+
+/* Pixel clock of a pipe, 0 when its PLL is not set up for what it sends. */
+static uint64_t pixel_hz(struct vgpu *v, unsigned pipe)
+{
+    uint32_t mode = DDI_FUNC_MODE(vgpu_reg_get(v, R_TRANS_DDI_FUNC_CTL, pipe));
+    uint64_t hz = 0;
+
+    if (mode <= DDI_MODE_DVI)
+        hz = tmds_pixel_hz(v, pipe);
+    else if (mode == DDI_MODE_DP_SST)
+        hz = dp_pixel_hz(v, pipe);
     return hz >= CLOCK_MIN_HZ && hz <= CLOCK_MAX_HZ ? hz : 0;
 }
 

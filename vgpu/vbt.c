@@ -1,6 +1,6 @@
 /*
- * What firmware tells a driver about the outputs: the VBT (one HDMI child device for each head, on DDI B, C, D), and
- * its two carriers, a PCI option ROM and the OpRegion. Layouts: i915 intel_vbt_defs.h, intel_opregion.c; PCI
+ * What firmware tells a driver about the outputs: the VBT (one DisplayPort child device for each head, on DDI B, C, D),
+ * and its two carriers, a PCI option ROM and the OpRegion. Layouts: i915 intel_vbt_defs.h, intel_opregion.c; PCI
  * firmware 3.0.
  */
 #include <string.h>
@@ -63,16 +63,16 @@ static uint8_t checksum(const uint8_t *buf, size_t n)
 #define BLOCK_FEATURES_SIZE 5u
 #define BLOCK_DEFINITIONS   2u
 #define CHILD_SIZE          38u /* of BDB versions 196..215 */
-#define DEVICE_TYPE_HDMI    0x60d2u
+#define DEVICE_TYPE_DP      0x68c6u
 #define CRT_DDC_PIN         2u /* GMBUS_PIN_VGADDC; there is no CRT */
 
 static const struct port {
-    uint8_t handle, dvo_port, ddc_pin, aux;
+    uint8_t handle, dvo_port, aux;
 } ports[VGPU_HEADS] = {
-    /* DEVICE_HANDLE_EFPn, DVO_PORT_HDMIx, GMBUS_PIN_DPx, DP_AUX_x */
-    {0x04, 1, 5, 0x10}, /* DDI B */
-    {0x40, 2, 4, 0x20}, /* DDI C */
-    {0x20, 3, 6, 0x30}, /* DDI D */
+    /* DEVICE_HANDLE_EFPn, DVO_PORT_DPx, DP_AUX_x */
+    {0x04, 7, 0x10}, /* DDI B */
+    {0x40, 8, 0x20}, /* DDI C */
+    {0x20, 9, 0x30}, /* DDI D */
 };
 
 static void put_child(struct writer *w, const struct port *p)
@@ -80,12 +80,10 @@ static void put_child(struct writer *w, const struct port *p)
     size_t start = w->pos;
 
     put_le(w, p->handle, 2);
-    put_le(w, DEVICE_TYPE_HDMI, 2);
+    put_le(w, DEVICE_TYPE_DP, 2);
     put_zero(w, 12); /* i2c speed .. addin_offset */
     put_le(w, p->dvo_port, 1);
-    put_zero(w, 2); /* i2c pin, address */
-    put_le(w, p->ddc_pin, 1);
-    put_zero(w, 5); /* edid_ptr .. hdmi/dp/tmds support flags */
+    put_zero(w, 8); /* i2c pin .. hdmi/dp/tmds support flags; no DDC pins */
     put_le(w, p->aux, 1);
     put_zero(w, CHILD_SIZE - (w->pos - start));
 }

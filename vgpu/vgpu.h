@@ -32,7 +32,7 @@
 #define VGPU_ROM_SIZE   8192u
 #define VGPU_CFG_SIZE   256u
 #define VGPU_PIPES      3
-#define VGPU_HEADS      3 /* HDMI ports on DDI B, C, D */
+#define VGPU_HEADS      3 /* DisplayPorts on DDI B, C, D */
 
 struct vgpu;
 struct vgpu_exec;
@@ -71,7 +71,7 @@ struct vgpu_ops {
     void (*unlock)(void *host);
 };
 
-/* Limits of a mode; its pixel clock must also be one that HDMI carries (25 to 300 MHz). */
+/* Limits of a mode; its pixel clock must also be one that a pipe has (25 to 675 MHz). */
 #define VGPU_MODE_SIDE_MIN   64u /* pixels */
 #define VGPU_MODE_WIDTH_MAX  4096u
 #define VGPU_MODE_HEIGHT_MAX 2304u
@@ -180,6 +180,9 @@ void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns);
 void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip);
 /* Plugs or unplugs the monitor of a head; mode NULL keeps the old one. Raises hotplug (locked). 0 or -EINVAL. */
 int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
+/* Plugs in a monitor with this EDID, a copy of which is kept. 0 or -EINVAL: it is not whole (header, checksums, number of
+ * blocks, at most 8), or its first detailed timing is no mode that a head can have (locked). */
+int vgpu_head_set_edid(struct vgpu *v, unsigned head, const uint8_t *edid, size_t size);
 /* Is a monitor plugged into the head, and its preferred mode (mode may be NULL) (locked). */
 bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode);
 /* Copies bytes of the GGTT address space; holes read as 0 and make it return -EFAULT (free; see surface.h readers). */

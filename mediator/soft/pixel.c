@@ -115,7 +115,7 @@ static void run_thread(struct pixel_worker *w, const struct raster_kernel *k)
     do {
         result = eu_run(t, PIXEL_BUDGET);
         w->r->e->worker[w->worker].instructions += t->executed;
-    } while (result == EU_BUDGET && !raster_late(w->r));
+    } while (result == EU_BUDGET && !raster_late(w->r, w->worker));
     rw->unknown += result == EU_FAULT;
 }
 
@@ -127,7 +127,7 @@ static void dispatch(struct pixel_worker *w, const struct pixel_slot *slot, unsi
     while (n) {
         int k = choose_width(ps, n);
 
-        if (k < 0 || raster_late(w->r))
+        if (k < 0 || raster_late(w->r, w->worker))
             return;
         w->width = 8u << k;
         w->slots = GT_MIN(n, w->width / 4);

@@ -69,22 +69,25 @@ void soft_raster_destroy(struct soft_raster *r)
     free(r);
 }
 
-/* How long a batch may go on after the engine was wanted. */
+/* How long a worker may go on with its tile after the engine was wanted: of its own time, as a busy host may give it
+ * little of that. */
 #define RASTER_GRACE_NS UINT64_C(500000000)
 
-bool raster_late(struct soft_raster *r)
+bool raster_late(struct soft_raster *r, unsigned worker)
 {
-    uint64_t now, none = 0;
+    struct raster_worker *w = r->worker[worker];
     struct timespec t;
+    uint64_t now;
 
     if (!vgpu_exec_stop(r->e->space.x))
         return false;
     if (vgpu_exec_abandoned(r->e->space.x))
         return true;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     now = (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-    atomic_compare_exchange_strong(&r->deadline, &none, now + RASTER_GRACE_NS);
-    return now > atomic_load(&r->deadline);
+    if (!w->deadline)
+        w->deadline = now + RASTER_GRACE_NS;
+    return now > w->deadline;
 }
 
 bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords)
@@ -93,7 +96,6 @@ bool soft_raster_begin(struct soft_raster *r, unsigned vue_dwords)
 
     r->line_counter = 0;
     soft_raster_batch(r, 0);
-    atomic_store(&r->deadline, 0);
     for (unsigned i = 0; i < workers; i++)
         soft_mem_begin(&r->e->worker[i].mem, &r->e->space);
     r->active = raster_state_derive(r->e, &r->state, vue_dwords) && vue_dwords >= VUE_CLIP;
@@ -118,7 +120,8 @@ static void draw_tile(struct soft_raster *r, unsigned worker, uint32_t n)
     uint32_t at = r->used[n];
     int32_t x = (int32_t)(at % RASTER_TILES_SIDE) * RASTER_TILE, y = (int32_t)(at / RASTER_TILES_SIDE) * RASTER_TILE;
 
-    for (uint32_t i = r->tile[at].first; i != RASTER_NONE && !raster_late(r); i = r->entry[i].next)
+    r->worker[worker]->deadline = 0;
+    for (uint32_t i = r->tile[at].first; i != RASTER_NONE && !raster_late(r, worker); i = r->entry[i].next)
         raster_tile_prim(r, worker, &r->prim[r->entry[i].prim], x, y);
     forget_tile(r, n);
 }

@@ -239,6 +239,7 @@ struct raster_worker {
     struct raster_quad quad[RASTER_TILE_QUADS];
     unsigned quads;
     uint64_t ps_invocations, ps_depth, unknown;
+    uint64_t deadline; /* ns of the thread's processor time, when its tile is given up; 0: the engine is not wanted */
     struct pixel_worker *pixel;
 };
 
@@ -261,13 +262,12 @@ struct soft_raster {
     uint32_t *used;                /* tiles that have primitives */
     struct raster_worker **worker; /* of the pool */
     uint32_t line_counter;         /* line stipple: pixels since the last reset */
-    _Atomic uint64_t deadline; /* ns; when the batch is to be given up after the engine wants to stop; 0: it does not */
 };
 
 /* ---- raster.c */
-/* True when the engine has wanted to stop for so long that what is left of the tiles under way is given up. Tiles of
- * any sane program are finished before, so that each is either drawn or not: draws cannot be repeated. */
-bool raster_late(struct soft_raster *r);
+/* True when the worker has drawn for so long since the engine wants to stop that what is left of its tile is given up.
+ * Tiles of any sane program are finished before, so that each is either drawn or not: draws cannot be repeated. */
+bool raster_late(struct soft_raster *r, unsigned worker);
 
 /* ---- raster_state.c */
 /* Derives st from the engine's state. False: nothing can be drawn. */

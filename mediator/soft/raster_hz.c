@@ -60,7 +60,6 @@ void soft_raster_hz_op(struct soft_raster *r, const uint32_t *dw)
                              (int32_t)HZ_GET(ClearRectangleXMax), (int32_t)HZ_GET(ClearRectangleYMax)};
 
     r->active = false;
-    atomic_store(&r->deadline, 0);
     raster_state_samples(r->e, st, (unsigned)HZ_GET(NumberOfMultisamples));
     st->sample_mask = (uint16_t)HZ_GET(SampleMask);
     raster_state_buffers(r->e->state, &st->ds, st->samples);

@@ -71,7 +71,7 @@ static void fill_item(void *ctx, unsigned worker, uint32_t item)
     int32_t height = j->tile_height ? j->tile_height : 8;
     int32_t y = ((j->box.y0 + j->y_shift) / height + (int32_t)item) * height - j->y_shift;
 
-    if (raster_late(j->r))
+    if (raster_late(j->r, worker))
         return;
     if (!j->tile_height) {
         fill_rows(j, m, raster_intersect(j->box, (struct raster_box){j->box.x0, y, j->box.x1, y + height}));
@@ -129,8 +129,10 @@ void target_fill(struct soft_raster *r, const struct soft_surface *s, struct ras
         return;
     for (unsigned i = 0; i + j.bytes <= SOFT_PAGE; i += j.bytes)
         memcpy(j.page + i, element, j.bytes);
-    for (unsigned i = 0; i < soft_pool_workers(r->e->pool); i++)
+    for (unsigned i = 0; i < soft_pool_workers(r->e->pool); i++) {
         soft_mem_begin(&r->e->worker[i].mem, &r->e->space);
+        r->worker[i]->deadline = 0;
+    }
     tile_size(&j);
     if (j.bytes & (j.bytes - 1))
         j.tile_width = j.tile_height = 0;

@@ -58,6 +58,7 @@ class Scene:
     """A directory, a gtmux-dm with a scripted guest, and what else is started in it. A context manager."""
 
     def __init__(self):
+        self.name = "g"
         self.dir = tempfile.mkdtemp(prefix="gtmux-view-")
         self.runtime = os.path.join(self.dir, "rt")
         self.run_dir = os.path.join(self.dir, "run")
@@ -81,8 +82,8 @@ class Scene:
 
     def __enter__(self):
         sock = os.path.join(self.dir, "vfio")
-        self.dm = self.start([os.path.join(BIN, "gtmux-dm"), f"--vfio-user={sock}", "--name=g", f"--run-dir={self.run_dir}"],
-                             "dm")
+        self.dm = self.start([os.path.join(BIN, "gtmux-dm"), f"--vfio-user={sock}", f"--name={self.name}",
+                              f"--run-dir={self.run_dir}"], "dm")
         self.guest = self.start([os.path.join(BIN, "display", "screen-guest"), sock], "guest", stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, text=True)
         assert self.guest.stdout.readline() == "ok\n"
@@ -109,7 +110,7 @@ class Scene:
                               capture_output=True, text=True, timeout=20, check=False)
 
     def display(self):
-        return json.loads(self.gtmux("stats", "g", "--json").stdout)["display"]
+        return json.loads(self.gtmux("stats", self.name, "--json").stdout)["display"]
 
     def mode(self):
         """What the guest's connector offers."""
@@ -117,14 +118,14 @@ class Scene:
 
     def screenshot(self):
         path = os.path.join(self.dir, "shot.png")
-        self.gtmux("screenshot", "g", path)
+        self.gtmux("screenshot", self.name, path)
         return png(path)
 
     def view(self, *args, name="view"):
         log = os.path.join(self.dir, name + ".log")
         if os.path.exists(log):
             os.unlink(log)
-        return self.start([os.path.join(BIN, "gtmux"), "view", "g", f"--run-dir={self.run_dir}", "--verbose", *args], name)
+        return self.start([os.path.join(BIN, "gtmux"), "view", self.name, f"--run-dir={self.run_dir}", "--verbose", *args], name)
 
     def sway(self):
         config = os.path.join(self.dir, "sway.conf")

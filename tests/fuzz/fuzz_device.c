@@ -14,6 +14,7 @@
 #include "tests/fuzz/random.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
+#include "vgpu/edid.h"
 
 #define MAX_RECORDS 1024u
 
@@ -133,15 +134,53 @@ static struct trace_record rnd_memory(uint32_t word[4])
         .type = TRACE_MEM, .arg = {0, rnd_address()}, .data = (const uint8_t *)word, .len = 4u + 4u * rnd(2)};
 }
 
+/* A value for AUX registers: what makes a message, as often as not a sensible one. */
+static struct trace_record rnd_aux(void)
+{
+    static const uint32_t head[] = {0x90000000, 0x80000000, 0x80010000, 0x90020000, 0x00005000,
+                                    0x40005000, 0x40003000, 0x50005000, 0x10005000, 0x20005000};
+    const unsigned port = rnd(5);
+    struct ioreq_access a = {.region = IOREQ_BAR0, .size = 4, .write = true};
+    struct trace_record rec;
+
+    if (rnd(2)) {
+        a.off = reg_off(R_DP_AUX_CH_DATA, port, rnd(4) ? 0 : rnd(5));
+        a.data = head[rnd(GT_ARRAY_SIZE(head))] | rnd(rnd(2) ? 17 : 0x1000);
+    } else {
+        a.off = reg_off(R_DP_AUX_CH_CTL, port, 0);
+        a.data = 0xe0000000u | rnd(32) << 20;
+    }
+    trace_pack_access(&rec, &a);
+    return rec;
+}
+
+/* A built EDID, or one with a byte changed, or with an end of its own. */
+static struct trace_record rnd_edid(void)
+{
+    static uint8_t edid[VGPU_EDID_MAX];
+    const struct vgpu_mode mode = {(uint16_t)(64 + rnd(4033)), (uint16_t)(64 + rnd(2241)), 1000u << rnd(7)};
+    size_t size = vgpu_edid_build(&mode, rnd(4), edid);
+
+    if (!size || rnd(4) == 0)
+        size = rnd(sizeof(edid) + 1);
+    if (rnd(2))
+        edid[rnd(sizeof(edid))] = (uint8_t)rnd(256);
+    return (struct trace_record){.type = TRACE_EDID, .arg = {rnd(4)}, .data = edid, .len = size};
+}
+
 static struct trace_record rnd_record(uint32_t word[4])
 {
-    switch (rnd(18)) {
+    switch (rnd(20)) {
     case 0:
         return (struct trace_record){.type = TRACE_TICK};
     case 16:
         return (struct trace_record){.type = TRACE_WAIT, .arg = {rnd(4), rnd(60000000)}};
     case 17:
         return (struct trace_record){.type = TRACE_SHOWN, .arg = {rnd(4), rnd(8)}};
+    case 18:
+        return rnd_aux();
+    case 19:
+        return rnd_edid();
     case 1:
         return (struct trace_record){.type = TRACE_TIME, .arg = {0, rnd(40000000)}};
     case 2:

@@ -11,6 +11,7 @@
 
 #include "ioreq/trace.h"
 #include "tests/fakes/ring_guest.h"
+#include "tests/unit/aux_message.h"
 #include "vgpu/base/bits.h"
 
 static uint8_t out[1 << 20];
@@ -157,6 +158,43 @@ static void put_display(void)
     PUT(.type = TRACE_TICK);
 }
 
+static void put_aux(struct aux_message m)
+{
+    for (unsigned i = 0; i < (m.bytes + 3) / 4; i++)
+        write_reg(R_DP_AUX_CH_DATA, 1, i, aux_word(&m, i));
+    write_reg(R_DP_AUX_CH_CTL, 1, 0, aux_control(&m));
+    read_reg(R_DP_AUX_CH_CTL, 1);
+    read_reg(R_DP_AUX_CH_DATA, 1);
+}
+
+/* The first head's EDID, and its link trained on the PLL that runs after a reset: 1.62 Gb/s, one lane. */
+static void put_displayport(void)
+{
+    static const uint8_t set[] = {6, 1, 1};
+
+    put_aux(aux_message(AUX_NATIVE_READ, 0, NULL, 16));
+    put_aux(aux_message(AUX_I2C_WRITE | AUX_MOT, 0x30, set, 1));
+    put_aux(aux_message(AUX_I2C_WRITE | AUX_MOT, 0x50, set, 1));
+    put_aux(aux_message(AUX_I2C_READ | AUX_MOT, 0x50, NULL, 16));
+    put_aux(aux_message(AUX_I2C_UPDATE | AUX_MOT, 0x50, NULL, 0));
+    put_aux(aux_message(AUX_I2C_READ, 0x50, NULL, 0));
+    put_aux(aux_message(AUX_I2C_READ, 0x37, NULL, 1));
+    write_reg(R_DP_TP_CTL, 1, 0, 0x80000000);
+    write_reg(R_DDI_BUF_CTL, 1, 0, 0x80000000);
+    put_aux(aux_message(AUX_NATIVE_WRITE, 0x100, set, 3));
+    put_aux(aux_message(AUX_NATIVE_READ, 0x202, NULL, 6));
+    write_reg(R_DP_TP_CTL, 1, 0, 0x80000100);
+    put_aux(aux_message(AUX_NATIVE_WRITE, 0x102, "\2", 1));
+    put_aux(aux_message(AUX_NATIVE_READ, 0x202, NULL, 6));
+    write_reg(R_DP_TP_CTL, 1, 0, 0x80000200);
+    put_aux(aux_message(AUX_NATIVE_WRITE, 0x102, "", 1));
+    write_reg(R_DP_TP_CTL, 1, 0, 0x80000300);
+    PUT(.type = TRACE_HEAD, .arg = {0, 3, 4096, 2304, 60000});
+    put_aux(aux_message(AUX_NATIVE_READ, 0x202, NULL, 6));
+    PUT(.type = TRACE_HEAD, .arg = {0, 0});
+    put_aux(aux_message(AUX_NATIVE_READ, 0x202, NULL, 6));
+}
+
 static void put_config(void)
 {
     for (unsigned off = 0; off < VGPU_CFG_SIZE; off += 4)
@@ -189,7 +227,11 @@ static void write_device_seeds(const char *folder)
     static const struct {
         const char *name;
         void (*fn)(void);
-    } rows[] = {{"engines", put_engines}, {"display", put_display}, {"config", put_config}, {"aperture", put_aperture}};
+    } rows[] = {{"engines", put_engines},
+                {"display", put_display},
+                {"displayport", put_displayport},
+                {"config", put_config},
+                {"aperture", put_aperture}};
 
     for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++) {
         for (unsigned key = 1; key <= 4; key++)

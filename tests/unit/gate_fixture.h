@@ -195,6 +195,13 @@ int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vg
     return head < VGPU_HEADS ? 0 : -EINVAL;
 }
 
+int vgpu_head_set_edid(struct vgpu *v, unsigned head, const uint8_t *edid, size_t size)
+{
+    (void)v;
+    (void)edid;
+    return head < VGPU_HEADS && size ? 0 : -EINVAL;
+}
+
 bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode)
 {
     v->ops->now_ns(v->host);

@@ -204,9 +204,35 @@ static void heads_are_checked(void **state)
     assert_true(vgpu_head_get(t->g->v, 1, &mode));
     assert_int_equal(mode.width, 1280);
     assert_int_equal(t->g->v->display.head[1].edid[1], 0xff);
-    assert_int_equal(t->g->v->display.head[1].edid_size, 256);
+    assert_int_equal(t->g->v->display.head[1].edid_size, 128);
     assert_true(vgpu_head_get(t->g->v, 0, &mode));
     assert_int_equal(mode.width, 1024);
+}
+
+/* An EDID of the user's lives on while it is whole; one that a dying process had half copied does not. */
+static void given_edids_are_checked(void **state)
+{
+    struct env *t = *state;
+    uint8_t edid[VGPU_EDID_MAX];
+    unsigned size = vgpu_edid_build(&(struct vgpu_mode){800, 600, 75000}, 5, edid);
+    struct vgpu_head *h;
+
+    assert_int_equal(vgpu_head_set_edid(t->g->v, 0, edid, size), 0);
+    adopt_ok(t, old_of(t));
+    h = &t->g->v->display.head[0];
+    assert_true(h->own_edid);
+    assert_int_equal(h->edid_size, size);
+    assert_memory_equal(h->edid, edid, size);
+    struct vgpu *old = old_of(t);
+
+    old->display.head[0].edid[100] ^= 1;
+    old->display.head[0].edid_size = UINT32_MAX;
+    adopt_ok(t, old);
+    h = &t->g->v->display.head[0];
+    assert_false(h->own_edid);
+    assert_int_equal(h->mode.width, 800);
+    assert_true(vgpu_edid_whole(h->edid, h->edid_size));
+    assert_int_equal(h->edid[12], 1);
 }
 
 static void clocks_go_on(void **state)
@@ -508,7 +534,7 @@ static void drive(struct env *t)
         vgpu_mmio_read(t->g->v, refs[i].off, 4);
     for (unsigned i = 0; i < 4; i++)
         gm_mmio_write(t->g, gm_reg(VGPU_RCS, R_ELSP, 0), i == 3 ? 0x119 : 0);
-    gm_mmio_write(t->g, reg_off(R_GMBUS3, 0, 0), 0x50505050);
+    gm_mmio_write(t->g, reg_off(R_DP_AUX_CH_CTL, 1, 0), 0xc4000000);
     gm_run(t->g, VGPU_RCS, 64, 3);
     gm_mmio_write(t->g, reg_off(R_GDRST, 0, 0), 1);
 }
@@ -586,7 +612,8 @@ static void each_field_may_have_any_value(void **state)
     try_range(t, good, engine + offsetof(struct vgpu_engine, slots), engine + offsetof(struct vgpu_engine, slots) + 8);
     try_range(t, good, pipe, pipe + offsetof(struct vgpu_pipe, precise));
     try_range(t, good, pipe + offsetof(struct vgpu_display, head), pipe + offsetof(struct vgpu_display, head) + 16);
-    try_range(t, good, pipe + offsetof(struct vgpu_display, gmbus), pipe + offsetof(struct vgpu_display, crc_epoch));
+    try_range(t, good, pipe + offsetof(struct vgpu_display, head) + offsetof(struct vgpu_head, link),
+              pipe + offsetof(struct vgpu_display, head) + offsetof(struct vgpu_head, edid_size));
     free(good);
 }
 
@@ -616,6 +643,7 @@ int main(void)
         TEST(other_programs_states_are_refused),
         TEST(a_device_that_was_taken_apart_is_not_adopted),
         TEST(heads_are_checked),
+        TEST(given_edids_are_checked),
         TEST(clocks_go_on),
         TEST(a_kept_flip_is_told_by_the_next_process),
         TEST(clocks_are_checked),

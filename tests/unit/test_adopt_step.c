@@ -44,11 +44,13 @@ static void watch_all(const struct vgpu *v)
         watch(&e->undo, offsetof(struct vgpu_engine, slot) - offsetof(struct vgpu_engine, undo));
     }
     watch(&v->display.pipe[0], offsetof(struct vgpu_pipe, precise) + 16);
-    watch(&v->display.gmbus, sizeof(v->display.gmbus));
+    watch(&v->display.head[0].link, sizeof(struct vgpu_dp_link));
+    watch(&v->display.head[0].ddc, sizeof(struct vgpu_ddc));
     watch(v->regs, 0x24000);
     watch(v->regs + reg_off(R_GEN8_MASTER_IRQ, 0, 0) / 4, GM_PAGE);
     watch(v->regs + reg_off(R_PREC_PAL_INDEX, 0, 0) / 4, GM_PAGE);
     watch(v->regs + reg_off(R_TRANSCONF, 0, 0) / 4, GM_PAGE);
+    watch(v->regs + reg_off(R_DDI_BUF_CTL, 1, 0) / 4, 0x100);
     watch(v->regs + reg_off(R_SDEISR, 0, 0) / 4, 2 * GM_PAGE);
     watch(v->regs + reg_off(R_PCODE_MAILBOX, 0, 0) / 4, 64);
     watch(world.ram, RAM_USED);

@@ -19,6 +19,7 @@
 #include "tests/fakes/ring_guest.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
+#include "vgpu/edid.h"
 
 #define RAM_SIZE (1u << 20)
 
@@ -114,6 +115,10 @@ static void work(void)
     }
     gate_display_tick(gate);
     gate_head_set(gate, 1, true, &(struct vgpu_mode){1280, 1024, 75000});
+    uint8_t edid[VGPU_EDID_BUILT];
+    unsigned size = vgpu_edid_build(&(struct vgpu_mode){800, 600, 60000}, 2, edid);
+
+    assert_int_equal(gate_head_set_edid(gate, 2, edid, size), 0);
     gate_access(gate, &(struct ioreq_access){IOREQ_CONFIG, 2, true, 4, 6});
 }
 
@@ -401,6 +406,7 @@ static void malformed_traces_are_errors(void **state)
         {"head, large", {.type = TRACE_HEAD, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, head", {.type = TRACE_WAIT, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, number", {.type = TRACE_SHOWN, .arg = {0, UINT64_C(1) << 32}}},
+        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}}},
         {"head, flags", {.type = TRACE_HEAD, .arg = {0, 4}}},
         {"mode", {.type = TRACE_HEAD, .arg = {0, 3, 65536}}},
         {"contents across pages", {.type = TRACE_MEM, .arg = {0, 0xfff}, .data = (const uint8_t *)"xy", .len = 2}},

@@ -41,8 +41,8 @@ static void bad_configurations_are_refused(void **state)
     REFUSED(f->cfg.modes[0].height = 2305);
     REFUSED(f->cfg.modes[0].mhz = 999);
     REFUSED(f->cfg.modes[0].mhz = 240001);
-    REFUSED(f->cfg.modes[0] = ((struct vgpu_mode){64, 64, 1000}));      /* pixel clock below HDMI's */
-    REFUSED(f->cfg.modes[0] = ((struct vgpu_mode){3840, 2160, 60000})); /* and above */
+    REFUSED(f->cfg.modes[0] = ((struct vgpu_mode){64, 64, 1000}));       /* pixel clock below DisplayPort's */
+    REFUSED(f->cfg.modes[0] = ((struct vgpu_mode){3840, 2160, 120000})); /* and above a pipe's */
     REFUSED(f->cfg.modes[2].width = 1);
     REFUSED(f->cfg.modes[0] = (struct vgpu_mode){0});
     REFUSED(f->cfg.ops = NULL);

@@ -57,8 +57,8 @@ static uint8_t contents[TRACE_DATA_MAX];
 /* Row i of a test stream: all types, all magnitudes of numbers, all lengths of data. */
 static struct trace_record row(unsigned i)
 {
-    static const uint8_t types[] = {TRACE_ACCESS, TRACE_MEM,    TRACE_RUN,    TRACE_TIME, TRACE_HEAD, TRACE_TICK,
-                                    TRACE_FAULT,  TRACE_RESULT, TRACE_MEMORY, TRACE_WAIT, TRACE_SHOWN};
+    static const uint8_t types[] = {TRACE_ACCESS, TRACE_MEM,    TRACE_RUN,    TRACE_TIME, TRACE_HEAD,  TRACE_TICK,
+                                    TRACE_FAULT,  TRACE_RESULT, TRACE_MEMORY, TRACE_WAIT, TRACE_SHOWN, TRACE_EDID};
     struct trace_record rec = {.type = types[i % GT_ARRAY_SIZE(types)], .data = contents};
 
     for (unsigned a = 0; a < TRACE_ARGS; a++)
@@ -71,13 +71,14 @@ static void expect_row(const struct trace_record *got, unsigned i)
 {
     struct trace_record want = row(i);
     static const unsigned nargs[TRACE_TYPES] = {
-        [TRACE_ACCESS] = 3, [TRACE_MEM] = 2,    [TRACE_RUN] = 2,    [TRACE_TIME] = 2, [TRACE_HEAD] = 5,
-        [TRACE_FAULT] = 1,  [TRACE_RESULT] = 2, [TRACE_MEMORY] = 1, [TRACE_WAIT] = 2, [TRACE_SHOWN] = 2};
+        [TRACE_ACCESS] = 3, [TRACE_MEM] = 2,   [TRACE_RUN] = 2,    [TRACE_TIME] = 2,
+        [TRACE_HEAD] = 5,   [TRACE_FAULT] = 1, [TRACE_RESULT] = 2, [TRACE_MEMORY] = 1,
+        [TRACE_WAIT] = 2,   [TRACE_SHOWN] = 2, [TRACE_EDID] = 1};
 
     assert_int_equal(got->type, want.type);
     for (unsigned a = 0; a < nargs[want.type]; a++)
         assert_int_equal(got->arg[a], want.arg[a]);
-    if (want.type == TRACE_MEM) {
+    if (want.type == TRACE_MEM || want.type == TRACE_EDID) {
         assert_int_equal(got->len, want.len);
         assert_memory_equal(got->data, want.data, want.len);
     }
@@ -189,7 +190,8 @@ static bool reads_as_rows(unsigned n)
     while ((status = trace_read(r, &rec)) == TRACE_OK) {
         struct trace_record want = row(rows++);
         same = same && rec.type == want.type && rec.arg[0] == (want.type == TRACE_TICK ? 0 : want.arg[0]) &&
-               (rec.type != TRACE_MEM || (rec.len == want.len && !memcmp(rec.data, want.data, rec.len)));
+               ((rec.type != TRACE_MEM && rec.type != TRACE_EDID) ||
+                (rec.len == want.len && !memcmp(rec.data, want.data, rec.len)));
     }
     trace_reader_close(r);
     if (status == TRACE_END && !(same && rows == n))

@@ -1,4 +1,4 @@
-/* The VBT as i915 reads it: found in the option ROM and in the OpRegion, well formed, three HDMI ports. */
+/* The VBT as i915 reads it: found in the option ROM and in the OpRegion, well formed, three DisplayPorts. */
 #include "core_fixture.h"
 
 #define IMAGE 8192u
@@ -39,8 +39,8 @@ static const uint8_t *find_block(const uint8_t *bdb, unsigned id, uint32_t *size
 static void check_vbt(const uint8_t *vbt, size_t room)
 {
     static const struct {
-        uint8_t dvo_port, ddc_pin;
-    } expected[] = {{1, 5}, {2, 4}, {3, 6}};
+        uint8_t dvo_port, aux;
+    } expected[] = {{7, 0x10}, {8, 0x20}, {9, 0x30}};
     uint32_t vbt_size = le(vbt + 24, 2), bdb_at = le(vbt + 28, 4), size;
 
     assert_memory_equal(vbt, "$VBT", 4);
@@ -63,9 +63,10 @@ static void check_vbt(const uint8_t *vbt, size_t room)
     for (unsigned i = 0; i < VGPU_HEADS; i++) {
         const uint8_t *child = defs + 5 + 38 * i;
 
-        assert_int_equal(le(child + 2, 2), 0x60d2);
+        assert_int_equal(le(child + 2, 2), 0x68c6);
         assert_int_equal(child[16], expected[i].dvo_port);
-        assert_int_equal(child[19], expected[i].ddc_pin);
+        assert_int_equal(child[19], 0);
+        assert_int_equal(child[25], expected[i].aux);
     }
 }
 

@@ -212,7 +212,8 @@ static bool connector_get(uint32_t id, struct gt_head *h)
     if (gt_ioctl(DRM_IOCTL_MODE_GETCONNECTOR, &c) || !c.count_modes || !c.count_encoders)
         return false;
     *h = (struct gt_head){.connector = id, .encoder = encoders[0], .mode = modes[0]};
-    for (unsigned i = 0; i < c.count_modes && i < 64; i++) {
+    /* The kernel puts preferred modes first, and the largest of them before the others. */
+    for (unsigned i = c.count_modes < 64 ? c.count_modes : 64; i-- > 0;) {
         if (modes[i].type & DRM_MODE_TYPE_PREFERRED)
             h->mode = modes[i];
     }
