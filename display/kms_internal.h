@@ -120,6 +120,21 @@ void kms_restore(struct kms *k);
 bool kms_pick_mode(const struct kms *k, uint32_t width, uint32_t height, uint32_t mhz, drmModeModeInfo *out);
 bool kms_plane_takes(const struct kms_plane *p, uint32_t fourcc, uint64_t modifier);
 
+/* kms_commit.c */
+/* Commits all that is to be changed, of the cursor only if `cursor`. 0 or -errno. */
+int kms_submit(struct kms *k, bool cursor, uint32_t flags);
+/* Starts a commit, unless one is under way or nothing has changed. 0; -EBUSY: somebody else's commit is under way, try
+ * again; -errno: the picture cannot be shown. */
+int kms_commit(struct kms *k);
+/* Takes what the device tells. 0 or -errno. */
+int kms_handle_events(struct kms *k);
+/* Waits for the commit under way, at most some frames. */
+void kms_settle(struct kms *k);
+/* Switches the monitor off. */
+void kms_go_dark(struct kms *k);
+/* A flip is on the screen, or will not be. */
+void kms_tell_shown(struct kms *k, uint32_t serial);
+
 /* kms_layers.c */
 void kms_picture_set(struct kms *k, struct kms_picture *to, const struct kms_picture *from);
 void kms_picture_clear(struct kms *k, struct kms_picture *p);

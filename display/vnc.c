@@ -170,6 +170,7 @@ static const struct sink_ops ops = {
     .tick = vnc_tick,
     .flip = vnc_flip,
     .cursor = show_cursor,
+    .damage = vnc_damage,
     .gone = vnc_gone,
     .close = close_server,
 };

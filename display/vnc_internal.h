@@ -49,6 +49,7 @@ struct vnc {
     uint32_t announced_width, announced_height;
     struct damage *damage;
     struct pixman_region16 region;
+    bool told; /* gtmux-dm has told changes of its copy, which are in `region` */
     uint64_t scan_at;
 
     struct vnc_keys *keys; /* NULL: input goes nowhere */
@@ -73,6 +74,7 @@ void vnc_announce(struct vnc *v);
 /* As in struct sink_ops. */
 uint64_t vnc_tick(struct sink *s, uint64_t now);
 void vnc_flip(struct sink *s, const struct viewer_flip *f, uint64_t now);
+void vnc_damage(struct sink *s, struct viewer_frame *f, uint32_t first, uint32_t end);
 void vnc_gone(struct sink *s, struct viewer_frame *f);
 
 /* vnc_client.c */

@@ -231,7 +231,7 @@ static void hand_over(struct vnc *v, uint64_t now)
     damage_all(v);
     if (!(f ? is_direct(f) ? feed_direct(v) : feed_converted(v) : feed_black(v)))
         return;
-    v->dirty = false;
+    v->dirty = v->told = false;
     v->fed = now;
     v->announced_width = v->announced_height = 0;
     damage_destroy(v->damage);
@@ -251,27 +251,51 @@ static void on_change(void *ctx, const struct damage_box *box)
             v->flip.frame, box, true, v->shown->map + (size_t)y * v->shown_stride + (size_t)x * 4, v->shown_stride);
 }
 
+static void feed_changes(struct vnc *v)
+{
+    if (v->shown)
+        feed(v, v->shown, v->shown->map, DRM_FORMAT_XRGB8888, v->shown_stride);
+    else
+        feed_direct(v);
+}
+
+/* Sums find changes of the guest's memory. Of its own copies gtmux-dm tells what has changed, when it is asked. */
 static void scan(struct vnc *v)
 {
     struct viewer_frame *f = v->flip.frame;
     const struct damage_box all = window(&v->flip);
 
+    v->stats.scans++;
+    if (!f->shared) {
+        v->events.refresh(v->ctx);
+        return;
+    }
     if (!v->damage)
         v->damage = damage_create(f->bytes);
     if (!v->damage || !vnc_frame_memory(f))
         return;
-    if (!f->shared)
-        v->events.refresh(v->ctx); /* what comes of it is seen by the next scan */
     const struct damage_frame frame = pixels_damage_frame(f);
 
     pixman_region_clear(&v->region);
-    v->stats.scans++;
-    if (!damage_scan(v->damage, &frame, &all, on_change, v))
+    if (damage_scan(v->damage, &frame, &all, on_change, v))
+        feed_changes(v);
+}
+
+void vnc_damage(struct sink *s, struct viewer_frame *f, uint32_t first, uint32_t end)
+{
+    struct vnc *v = vnc_of(s);
+    struct damage_box box = window(&v->flip);
+
+    if (f != v->flip.frame || v->dirty || !v->stats.clients)
+        return; /* it is not what clients have: they get all of it */
+    box.y = GT_MAX(box.y, first);
+    box.y_end = GT_MIN(box.y_end, end);
+    if (box.y >= box.y_end)
         return;
-    if (v->shown)
-        feed(v, v->shown, v->shown->map, DRM_FORMAT_XRGB8888, v->shown_stride);
-    else
-        feed_direct(v);
+    if (!v->told)
+        pixman_region_clear(&v->region);
+    on_change(v, &box);
+    v->told = true;
 }
 
 static bool may_scan(const struct vnc *v)
@@ -295,6 +319,10 @@ uint64_t vnc_tick(struct sink *s, uint64_t now)
         next = GT_MIN(next, v->flipped + HOLD_NS);
     if (!may_scan(v))
         return next;
+    if (v->told) {
+        v->told = false;
+        feed_changes(v);
+    }
     v->scan_at = GT_MAX(v->scan_at, v->flipped + QUIET_NS);
     if (now >= v->scan_at) {
         scan(v);

@@ -354,6 +354,11 @@ static void gtmux_dm_is_asked_to_look_at_its_copies(void **state)
     for (unsigned i = 0; i < 100 && !x->t.refreshes; i++)
         sink_serve(&x->t, 10);
     assert_true(x->t.refreshes > 0);
+    put(&f, 77, 99, 0xabcdef); /* it has looked */
+    x->t.sink->ops->damage(x->t.sink, &f, 90, 110);
+    assert_true(client_has(x, &f, 3, 77, 99, 0xabcdef));
+    x->t.sink->ops->damage(x->t.sink, &f, 0, 1000); /* more rows than there are */
+    sink_serve(&x->t, 10);
     sink_gone(&x->t, &f);
 }
 

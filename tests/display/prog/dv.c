@@ -109,11 +109,35 @@ bool dv_make_buffer(struct dv *d, uint32_t width, uint32_t height, struct dv_cap
     return c->map != MAP_FAILED;
 }
 
+bool dv_lit(const struct dv *d, uint32_t *width, uint32_t *height)
+{
+    drmModeCrtc *c = drmModeGetCrtc(d->card, d->crtc);
+    const bool ok = c && c->mode_valid && c->buffer_id;
+
+    *width = ok ? c->mode.hdisplay : 0;
+    *height = ok ? c->mode.vdisplay : 0;
+    drmModeFreeCrtc(c);
+    return ok;
+}
+
+static bool wait_lit(const struct dv *d, uint32_t width, uint32_t height)
+{
+    uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
+    uint32_t w, h;
+
+    while (!dv_lit(d, &w, &h) || w != width || h != height) {
+        if (gt_clock_ns() > end)
+            return false;
+        usleep(20000);
+    }
+    return true;
+}
+
 bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
 {
     int32_t fence = -1;
 
-    if (!dv_make_buffer(d, width, height, c))
+    if (!wait_lit(d, width, height) || !dv_make_buffer(d, width, height, c))
         return false;
     drmModeAtomicReq *req = drmModeAtomicAlloc();
 
@@ -174,7 +198,7 @@ uint32_t dv_crc(void)
 
 /* ---- processes */
 
-static pid_t spawn(const char *const *args, const char *const *extra, const char *log)
+pid_t dv_spawn(const char *const *args, const char *const *extra, const char *log)
 {
     const char *all[24];
     unsigned n = 0;
@@ -197,16 +221,21 @@ static pid_t spawn(const char *const *args, const char *const *extra, const char
     _exit(127);
 }
 
+/* Its sockets have their names a little earlier than they are served. */
+static void wait_served(const char *name, const char *socket)
+{
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && (access(socket, F_OK) || dv_stat_of(name, "display/viewers") < 0); i++)
+        usleep(10000);
+}
+
 void dv_start_dm(struct dv *d, const char *const *extra)
 {
     static const char *const args[] = {"/t/gtmux-dm", "--vfio-user=" DV_SOCKET, "--name=g", "--run-dir=" DV_DIR, NULL};
 
     unlink(DV_SOCKET);
     unlink(DV_DM_LOG);
-    d->dm = spawn(args, extra, DV_DM_LOG);
-    for (unsigned i = 0; i < PATIENCE_MS / 10 && access(DV_SOCKET, F_OK); i++)
-        usleep(10000);
-    usleep(200000);
+    d->dm = dv_spawn(args, extra, DV_DM_LOG);
+    wait_served("g", DV_SOCKET);
 }
 
 pid_t dv_start_other(const char *name, const char *socket)
@@ -217,18 +246,16 @@ pid_t dv_start_other(const char *name, const char *socket)
     snprintf(socket_arg, sizeof(socket_arg), "--vfio-user=%s", socket);
     snprintf(name_arg, sizeof(name_arg), "--name=%s", name);
     unlink(socket);
-    pid_t pid = spawn(args, NULL, DV_DIR "/other.log");
+    pid_t pid = dv_spawn(args, NULL, DV_DIR "/other.log");
 
-    for (unsigned i = 0; i < PATIENCE_MS / 10 && access(socket, F_OK); i++)
-        usleep(10000);
-    usleep(200000);
+    wait_served(name, socket);
     return pid;
 }
 
 int dv_gtmux(const char *const *args)
 {
     static const char *const program[] = {"/t/gtmux", NULL};
-    pid_t pid = spawn(program, args, DV_DIR "/gtmux.log");
+    pid_t pid = dv_spawn(program, args, DV_DIR "/gtmux.log");
     int status = -1;
 
     waitpid(pid, &status, 0);
@@ -242,7 +269,7 @@ void dv_start_sink(struct dv *d, const char *const *extra)
 
     snprintf(fd, sizeof(fd), "--drm-fd=%d", d->card);
     unlink(DV_KMS_LOG);
-    d->sink = spawn(args, extra, DV_KMS_LOG);
+    d->sink = dv_spawn(args, extra, DV_KMS_LOG);
 }
 
 void dv_begin(struct dv *d, const char *const *dm, const char *const *sink)

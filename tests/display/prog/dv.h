@@ -42,7 +42,9 @@ bool dv_result(struct dv *d, bool ok, const char *fmt, ...) __attribute__((forma
 
 void dv_open_card(struct dv *d);
 void dv_close_card(struct dv *d);
-/* extra: further arguments, up to a NULL; may be NULL. */
+/* Starts a program (its path and arguments, up to a NULL) with its output at the end of a file.
+ * extra, here and below: further arguments, up to a NULL; may be NULL. */
+pid_t dv_spawn(const char *const *args, const char *const *extra, const char *log);
 void dv_start_dm(struct dv *d, const char *const *extra);
 /* Another gtmux-dm, of a guest of this name, with its socket. */
 pid_t dv_start_other(const char *name, const char *socket);
@@ -59,7 +61,10 @@ double dv_stat_of(const char *name, const char *path);
 int dv_gtmux(const char *const *args);
 /* Waits until the sink has answered `n` flips since `from` was read. */
 bool dv_wait_shown(double from, unsigned n);
-/* What is on the screen of width x height now. False: it could not be captured. */
+/* The size of the mode that is set; false: none is. */
+bool dv_lit(const struct dv *d, uint32_t *width, uint32_t *height);
+/* What is on the screen of width x height, once it has this size: a capture across a change of the mode would never
+ * come. False: it could not be captured. */
 bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
 /* A buffer of the card's, black. */
 bool dv_make_buffer(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
@@ -82,5 +87,6 @@ bool dv_near(uint32_t a, uint32_t b, int off);
 /* Tests in files of their own. */
 void dv_sprites(struct dv *d);
 void dv_switch(struct dv *d);
+void dv_compositor(struct dv *d);
 
 #endif

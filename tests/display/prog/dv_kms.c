@@ -90,6 +90,11 @@ static void sprites(void)
     dv_sprites(&dv);
 }
 
+static void compositor(void)
+{
+    dv_compositor(&dv);
+}
+
 static void switches(void)
 {
     dv_switch(&dv);
@@ -546,13 +551,11 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } tests[] = {
-        {"layouts", layouts},     {"flips", flips},
-        {"paced", paced},         {"changes", changes_of_a_copy},
-        {"cursor", cursor},       {"crcs", crcs},
-        {"low_limit", low_limit}, {"sandboxed", sandboxed},
-        {"deaths", deaths},       {"guests", guests_change},
-        {"sprites", sprites},     {"switch", switches},
-        {"bench", bench},
+        {"layouts", layouts},           {"flips", flips},         {"paced", paced},
+        {"changes", changes_of_a_copy}, {"cursor", cursor},       {"crcs", crcs},
+        {"low_limit", low_limit},       {"sandboxed", sandboxed}, {"deaths", deaths},
+        {"guests", guests_change},      {"sprites", sprites},     {"switch", switches},
+        {"compositor", compositor},     {"bench", bench},
     };
 
     if (argc > 1) {
