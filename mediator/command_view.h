@@ -69,8 +69,8 @@ bool view_show_next(struct view_common *c, int direction);
 /* Closes what these have opened. */
 void view_end(struct view_common *c);
 
-/* For a sink; their ctx is a struct view_common. A mode is asked for as gtmux head NAME N mode=WxH@60 does, or @30;
- * input goes to QEMU, or nowhere. */
+/* For a sink; their ctx is a struct view_common. A mode is asked for as gtmux head NAME N mode=WxH@60 does; input
+ * goes to QEMU, or nowhere. */
 extern const struct sink_events view_events;
 
 #endif
