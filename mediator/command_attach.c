@@ -35,7 +35,7 @@ enum {
     OPT_RUN_DIR,
     OPT_NAME,
     OPT_PASS_FIRST,
-    OPT_PASS_LAST = OPT_PASS_FIRST + 11,
+    OPT_PASS_LAST = OPT_PASS_FIRST + 13,
 };
 
 static const struct argp_option option_rows[] = {
@@ -54,7 +54,9 @@ static const struct argp_option option_rows[] = {
     {"sandbox", OPT_PASS_FIRST + 6, "strict|on|off", 0, NULL, 2},
     {"user", OPT_PASS_FIRST + 7, "USER|UID[:GID]", 0, NULL, 2},
     {"trap-gtt", OPT_PASS_FIRST + 10, NULL, 0, NULL, 2},
-    {"leave-memory", OPT_PASS_LAST, "MIB", 0, NULL, 2},
+    {"leave-memory", OPT_PASS_FIRST + 11, "MIB", 0, NULL, 2},
+    {"profile", OPT_PASS_FIRST + 12, "NAME", 0, NULL, 2},
+    {"no-arbiter", OPT_PASS_LAST, NULL, 0, NULL, 2},
     {"verbose", OPT_PASS_FIRST + 8, NULL, 0, NULL, 2},
     {"quiet", OPT_PASS_FIRST + 9, NULL, 0, NULL, 2},
     {0},

@@ -25,6 +25,7 @@
 
 /* A client that says nothing for so long is dropped: it holds up only other control clients, but them it does. */
 #define CLIENT_TIMEOUT_MS 2000
+#define ACCEPT_RETRY_MS   100 /* when there is no descriptor for a client */
 
 struct control {
     struct session *session;
@@ -147,6 +148,8 @@ static void add_display(cJSON *a, struct session *s)
         {"skipped", st.skipped},
         {"late", st.late},
         {"votes_lost", st.votes_lost},
+        {"planes_apart", st.layers},
+        {"planes_refused", st.refused},
         {"cursor_changes", st.cursors},
         {"viewers_sent_away", st.sent_away},
         {"dmabufs_made", st.frames.shared},
@@ -378,8 +381,10 @@ static void *control_main(void *arg)
         if (fds[0].revents)
             return NULL;
         int sock = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        if (sock < 0)
+        if (sock < 0) {
+            poll(fds, 1, ACCEPT_RETRY_MS);
             continue;
+        }
         serve_client(c, sock);
         close(sock);
     }
@@ -421,7 +426,8 @@ int control_open(struct control **out, struct session *s, const char *run_dir, c
     int rc = c->stop_fd < 0 ? -errno : listen_here(c, run_dir, info.name);
     c->listening = !rc;
     if (rc) {
-        snprintf(err, errsz, "cannot open the control socket %s: %s", c->address.sun_path,
+        snprintf(err, errsz, "cannot open the control socket %s%s: %s", c->address.sun_path[0] ? "" : "of ",
+                 c->address.sun_path[0] ? c->address.sun_path : info.name,
                  rc == -EADDRINUSE ? "a gtmux-dm of this name is running; choose another --name" : strerror(-rc));
         control_close(c);
         return rc;

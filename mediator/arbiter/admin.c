@@ -20,6 +20,7 @@
 #include "vgpu/base/clock.h"
 
 #define LINE_MAX_BYTES    4096u
+#define ACCEPT_RETRY_MS   100 /* when there is no descriptor for a client */
 #define CLIENT_TIMEOUT_MS 2000
 
 static cJSON *failed(const char *text)
@@ -215,8 +216,12 @@ static void *admin_main(void *arg)
     while (!stopping(a, a->admin_fd, -1)) {
         int sock = accept4(a->admin_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-        if (sock < 0)
+        if (sock < 0) {
+            struct pollfd stop = {.fd = a->admin_stop_fd, .events = POLLIN};
+
+            poll(&stop, 1, ACCEPT_RETRY_MS);
             continue;
+        }
         /* An answer is one send. */
         setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         serve(a, sock);

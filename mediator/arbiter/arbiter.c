@@ -39,8 +39,10 @@ static void accept_tenants(struct arbiter *a)
     for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
         int sock = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-        if (sock < 0)
+        if (sock < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
             return;
+        if (sock < 0) /* such as for want of descriptors: the listener stays readable */
+            break;
         if (!member_connect(a, sock, 0))
             break;
     }

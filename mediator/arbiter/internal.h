@@ -34,7 +34,7 @@ struct member {
     struct override changed[OVERRIDES_MAX];
     unsigned nchanged;
     struct arbiter_page *page;
-    uint64_t busy_before[ARBITER_ENGINES]; /* at the grant */
+    uint64_t busy_before[ARBITER_ENGINES]; /* at the grant, or the start of keeping */
     const char *doomed;                    /* why it is to be ended, or NULL */
     /* packets: a bucket, and until when it is not listened to */
     uint64_t tokens_at, deaf_until;

@@ -34,7 +34,7 @@ static uint64_t claimed_busy(const struct member *m, unsigned engine)
     return atomic_load_explicit(&m->page->engine[engine].busy_ns, memory_order_relaxed);
 }
 
-/* What it says it used since the grant; sched bounds it by the time that passed. */
+/* What it says it used since the grant, or since it keeps the engine; sched bounds it by the time that passed. */
 static uint64_t claimed_use(const struct member *m, unsigned engine)
 {
     uint64_t now = claimed_busy(m, engine);
@@ -69,6 +69,8 @@ static void on_keep(void *ctx, unsigned id, unsigned engine)
 {
     struct arbiter *a = ctx;
 
+    /* What came before has been counted. */
+    a->by_id[id]->busy_before[engine] = claimed_busy(a->by_id[id], engine);
     atomic_store(&a->by_id[id]->page->engine[engine].until_ns, UINT64_MAX);
     atomic_fetch_or(word_of(a->by_id[id], engine), ARBITER_KEEP);
 }

@@ -100,9 +100,11 @@ bool tenant_pressed(const struct tenant *t, unsigned engine)
 
     if (!t->engine[engine].held || (w & ARBITER_YIELD) || !(w & ARBITER_GRANTED))
         return true;
-    uint64_t until = tenant_until(t, engine);
+    uint64_t until = tenant_until(t, engine), now = gt_clock_ns();
 
-    return until != UINT64_MAX && gt_clock_ns() >= until;
+    atomic_store_explicit(&t->page->engine[engine].busy_ns, t->engine[engine].ns + now - t->engine[engine].since,
+                          memory_order_relaxed);
+    return now >= until;
 }
 
 uint64_t tenant_until(const struct tenant *t, unsigned engine)

@@ -51,7 +51,8 @@ void tenant_forked(struct tenant *t);
 
 /* Waits until the engine may be executed on. False: tenant_stop. One thread an engine; NULL is fine. */
 bool tenant_acquire(struct tenant *t, unsigned engine);
-/* Between acquire and release: it is time to release. */
+/* Between acquire and release: it is time to release. Also lets gtmuxd know of the use so far: who is alone may not
+ * release for long. */
 bool tenant_pressed(const struct tenant *t, unsigned engine);
 /* When it will be (CLOCK_MONOTONIC), as far as is known now; UINT64_MAX: not. */
 uint64_t tenant_until(const struct tenant *t, unsigned engine);

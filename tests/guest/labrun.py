@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -38,13 +39,17 @@ def bad_lines(log):
 
 
 class Guest:
-    """One gtmux-dm and one QEMU. Use as a context manager."""
+    """One gtmux-dm and one QEMU. Use as a context manager.
 
-    def __init__(self, name, kernel="6.12", dm=(), append="", boot=(), initrd=None, timeout=240, keep_dir=None):
+    run_dir: of a gtmuxd, for its tenants. shell: what the guest's program `obey` listens to is self.shell."""
+
+    def __init__(self, name, kernel="6.12", dm=(), append="", boot=(), initrd=None, timeout=240, keep_dir=None,
+                 run_dir=None, shell=False):
         self.name, self.kernel, self.timeout = name, kernel, timeout
         self.dir = keep_dir or tempfile.mkdtemp(prefix="gtmux-guest-")
         self.own_dir = keep_dir is None
-        self.run_dir = os.path.join(self.dir, "run")
+        self.run_dir = run_dir or os.path.join(self.dir, "run")
+        self.shell = Shell(os.path.join(self.dir, "shell")) if shell else None
         self.socket = os.path.join(self.dir, "vfio.sock")
         self.log_path = os.path.join(self.dir, "serial.log")
         self.dm_log_path = os.path.join(self.dir, "dm.log")
@@ -66,6 +71,8 @@ class Guest:
             args += ["--initrd", self.initrd]
         if self.append:
             args += ["--append", self.append]
+        if self.shell:
+            args += ["--", "-serial", f"unix:{self.shell.path},server=on,wait=off"]
         self.boot_log = open(os.path.join(self.dir, "boot.log"), "wb")
         self.started = time.monotonic()
         self.qemu = subprocess.Popen(args, stdout=self.boot_log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -126,6 +133,70 @@ class Guest:
             print(f"   kept {self.name}: {self.dir}")
 
 
+class Shell:
+    """The host's end of a guest's second serial port, where its program `obey` runs what it reads."""
+
+    def __init__(self, path):
+        self.path, self.socket, self.lines, self.jobs, self.sent = path, None, [], {}, 0
+        self.changed = threading.Condition()
+
+    def connect(self, seconds=20):
+        end = time.monotonic() + seconds
+        while not self.socket:
+            s = socket.socket(socket.AF_UNIX)
+            try:
+                s.connect(self.path)
+                self.socket = s
+            except OSError:
+                s.close()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            with self.socket.makefile("r", errors="replace") as f:
+                for line in f:
+                    with self.changed:
+                        self.lines.append(line.strip())
+                        self.changed.notify_all()
+        except OSError:
+            pass  # QEMU was killed
+
+    def wait_for(self, line, seconds, count=1):
+        """True once the line has come `count` times; False after `seconds`."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.lines.count(line) >= count, seconds)
+
+    def send(self, command):
+        self.socket.sendall(command.encode() + b"\n")
+
+    def run(self, command, seconds=60, first=None):
+        """(exit code, or None after `seconds`; the lines that came meanwhile)"""
+        self.sent += 1
+        first, end = len(self.lines) if first is None else first, f"end-{self.sent} "
+        self.send(f"{command}; echo {end}$?")
+        with self.changed:
+            self.changed.wait_for(lambda: any(x.startswith(end) for x in self.lines[first:]), seconds)
+            found = self.lines[first:]
+        code = next((int(x.split()[1]) for x in found if x.startswith(end)), None)
+        return code, [x for x in found if not x.startswith("end-")]
+
+    def start(self, name, command):
+        """Lets a command run beside others; `end` has its result."""
+        self.jobs[name] = len(self.lines)
+        self.send(f"{command} < /dev/null & {name}=$!")
+
+    def end(self, name, seconds=120, kill=""):
+        """As run, of what `start` began; the lines are all that came since then."""
+        return self.run(f"{kill}wait ${name}", seconds, self.jobs.pop(name))
+
+    def stop(self, name, seconds=120):
+        """The same, after SIGTERM."""
+        return self.end(name, seconds, f"kill ${name}; ")
+
+
 class Initrds:
     """The base initramfs of each kernel with our test programs in /t."""
 
@@ -170,9 +241,16 @@ class Results:
                 self.check(state == "ok", f"{where} {name} {line}")
             if not re.search(r"^\d+ passed, \d+ failed", body, re.M):
                 self.check(code == "0", f"{where} {name}", f"exit code {code}, no closing line" if code != "0" else "")
-        started, ended = log.count(" START\n"), len(re.findall(r"GT-RUN \S+ EXIT", log))
+        started, ended = (len(re.findall(rf"GT-RUN \S+ {word}", log)) for word in ("START\n", "EXIT"))
         if started != ended:
             self.check(False, f"{where} a program did not end", log[-300:])
+
+    def answers(self, where, code, lines):
+        """Takes over the checks of a test program that a Shell ran."""
+        judged = [m for m in (re.fullmatch(r"(ok|FAIL) (.*)", line) for line in lines) if m]
+        for m in judged:
+            self.check(m[1] == "ok", f"{where} {m[2]}")
+        self.check(code == 0 and judged, f"{where} ends", "" if code == 0 and judged else f"exit code {code}: {lines[-5:]}")
 
     def close(self):
         print(f"{self.passed} passed, {self.failed} failed")

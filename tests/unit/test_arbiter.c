@@ -135,6 +135,38 @@ static void an_engine_goes_from_hand_to_hand(void **state)
     tenant_destroy(b);
 }
 
+static double granted_ms(struct world *w, const char *name)
+{
+    cJSON *stats = admin_handle(w->a, "{\"cmd\":\"stats\"}"), *t = NULL;
+    double ms = -1;
+
+    cJSON_ArrayForEach(t, cJSON_GetObjectItem(stats, "tenants"))
+    {
+        const cJSON *rcs = cJSON_GetObjectItem(cJSON_GetObjectItem(t, "engines"), "rcs0");
+
+        if (!strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(t, "name")), name))
+            ms = cJSON_GetNumberValue(cJSON_GetObjectItem(rcs, "granted_ns")) / 1e6;
+    }
+    cJSON_Delete(stats);
+    return ms;
+}
+
+static void who_is_alone_and_does_not_let_go_is_seen_to_work(void **state)
+{
+    struct world *w = *state;
+    struct tenant *a = tenant(w, "a", NULL);
+    uint64_t start = gt_clock_ns();
+
+    assert_true(tenant_acquire(a, 0));
+    usleep(30000);
+    assert_false(tenant_pressed(a, 0));
+    double most = (double)(gt_clock_ns() - start) / 1e6, found = granted_ms(w, "a");
+
+    assert_true(found >= 30 && found <= most);
+    tenant_release(a, 0, false, 1);
+    tenant_destroy(a);
+}
+
 struct waiter {
     struct tenant *t;
     atomic_bool got;
@@ -604,6 +636,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_engine_goes_from_hand_to_hand, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_alone_and_does_not_let_go_is_seen_to_work, setup, teardown),
         cmocka_unit_test_setup_teardown(who_works_is_asked_to_leave, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_waits_for_a_dead_gtmuxd, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_lets_waiters_go, setup, teardown),

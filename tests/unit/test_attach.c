@@ -131,7 +131,7 @@ static void it_waits_until_the_dm_serves(void **state)
     int code = attach("--mode=1920x1080@60 --heads=2 --no-pvinfo web_1");
     assert_int_equal(code, EXIT_FAILURE); /* the name is the toolstack's */
     assert_non_null(strstr(text, "no domain 'web_1'"));
-    code = attach("--mode=1920x1080@60 7 --heads=2 --no-pvinfo");
+    code = attach("--mode=1920x1080@60 7 --heads=2 --no-pvinfo --profile=kiosk");
     assert_int_equal(code, EXIT_SUCCESS);
     assert_non_null(strstr(text, "web_1 (domain 7)"));
     assert_non_null(strstr(text, "ioreq server 5"));
@@ -141,7 +141,7 @@ static void it_waits_until_the_dm_serves(void **state)
     assert_true(lives(pid));
     assert_int_equal(getsid(pid), pid); /* it survives us */
     read_file("args");
-    assert_string_equal(text, "--xen-domid=7\n--mode=1920x1080@60\n--heads=2\n--no-pvinfo\n");
+    assert_string_equal(text, "--xen-domid=7\n--mode=1920x1080@60\n--heads=2\n--no-pvinfo\n--profile=kiosk\n");
     kill(pid, SIGKILL);
     assert_int_equal(access(in_dir("log/gtmux-dm-web_1.log"), F_OK), 0);
 }

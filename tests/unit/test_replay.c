@@ -408,7 +408,7 @@ static void malformed_traces_are_errors(void **state)
         {"head, large", {.type = TRACE_HEAD, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, head", {.type = TRACE_WAIT, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, number", {.type = TRACE_SHOWN, .arg = {0, UINT64_C(1) << 32}}},
-        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}}},
+        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}, .data = (const uint8_t *)"E", .len = 1}},
         {"flip, pace", {.type = TRACE_PACE, .arg = {UINT64_C(1) << 32, 1}}},
         {"head, flags", {.type = TRACE_HEAD, .arg = {0, 4}}},
         {"mode", {.type = TRACE_HEAD, .arg = {0, 3, 65536}}},

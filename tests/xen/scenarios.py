@@ -130,37 +130,6 @@ def through(checks, guest, seconds=WORK_SECONDS):
 
 # ---- the plain life of a guest
 
-@scenario("one vCPU, MSI: the GPU test of ./check guest; domain and vGPU end together", versions=NEWEST)
-def work(host, checks, initrds):
-    census = Census(host)
-    with make(host, initrds, "g1", (*GPU_TEST, "irqs")) as guest:
-        guest.create()
-        checks.equal(key(host, guest, "state"), "running", "state in xenstore")
-        if through(checks, guest):
-            checks.guest(guest)
-            checks.interrupts(guest, "MSI")
-        checks(guest.wait_gone(), "powers itself off")
-    census.check(checks)
-    checks("the guest is gone" in dm_log(host, guest) or "being destroyed" in dm_log(host, guest), "the log says why it ends",
-           dm_log(host, guest).strip().splitlines()[-1])
-
-
-@scenario("two vCPUs and INTx; Linux 6.1, which fills the whole GTT: in memory of the guest, so without traps",
-          versions=NEWEST)
-def two_vcpus(host, checks, initrds):
-    with make(host, initrds, "g1", ("gt_exec", "gt_spin", "irqs"), kernel="6.1", extra="pci=nomsi", vcpus=2) as guest:
-        guest.create()
-        checks("2 vCPUs" in dm_log(host, guest), "both vCPUs are served")
-        bound = guest.wait_for("GT-INIT i915 rc=0", BOOT_SECONDS)
-        if checks(bound, "i915 binds", f"{time.monotonic() - guest.started:.1f} s after xl create" if bound else
-                  guest.log()[-500:]):
-            traps = stats(host, guest)
-            checks(traps["gtt_writes"] < 10, "its stores to the GTT do not trap", f"{traps['gtt_writes']} did")
-        if through(checks, guest):
-            checks.guest(guest)
-            checks.interrupts(guest, "INTx")
-
-
 def show(host, checks, guest, seed):
     """The guest shows a picture: its screen, read out in dom0, is what the guest has in its framebuffer."""
     shown = guest.wait_for(r"SHOW \d+x\d+ [0-9a-f]{8}", BOOT_SECONDS)
@@ -181,16 +150,82 @@ def tell(host, guest):
     host.check(f"echo > $(xenstore-read /local/domain/{guest.domid}/console/tty)")
 
 
-@scenario("two guests at once, one with a vCPU and MSI, one with two and INTx: screens and work of their own; the sandbox "
-          "keeps each from the other")
-def two_guests(host, checks, initrds):
+IGT = [("gem_exec_nop", 120, "gem_exec_nop"),
+       ("gem_blt", 240, "LD_PRELOAD=/t/igt_watch.so GT_WATCH=copy GT_WATCH_BYTES=262144 gem_blt -r 1 -s 262144 -t 20")]
+
+
+def list_igt(initrds):
+    """Writes the list that the guest's `cases` reads."""
+    with open(os.path.join(initrds.dir, "files", "t", "list-xen"), "w", encoding="utf-8") as f:
+        f.writelines(f"{name} {seconds} {command}\n" for name, seconds, command in IGT)
+
+
+def root_disk(host):
+    """The lab's root image as a disk of a guest's. libxl has no disks that can only be read in the four places that IDE has
+    as well."""
+    host.check("cp /mnt/parts/root/root.img /run/")
+    return {"disk": ["format=raw, vdev=xvda, access=rw, backendtype=qdisk, target=/run/root.img"]}
+
+
+MESA_SCENES = ("clear", "triangle", "texture_linear", "compute")
+
+
+@scenario("one vCPU, MSI: the GPU test of ./check guest; Mesa draws; Debian's IGT benchmarks; domain and vGPU end together",
+          versions=NEWEST)
+def work(host, checks, initrds):
     census = Census(host)
-    with make(host, initrds, "g1", ("xt_show,1", "gt_exec", "irqs"), gpu="mode=640x480") as one, \
-            make(host, initrds, "g2", ("xt_show,2", "gt_exec", "irqs"), gpu="mode=800x600", extra="pci=nomsi", vcpus=2) as two:
+    # IGT's cases print the kernel's words themselves, so they are kept from the middle of what comes after the GPU test.
+    programs = f"{words(*GPU_TEST, 'irqs', 'dmesg,-n,1')} {mesa.scenes(MESA_SCENES)} gt.runroot=cases,list-xen gt.run=sleep,3"
+    with tempfile.TemporaryDirectory(prefix="gtmux-xen-mesa-") as drawn, \
+            XenGuest(host, "g1", words=f"gt.root {programs}", memory=768, initrd=initrds.path(KERNEL), gpu="mode=640x480",
+                     config=root_disk(host)) as guest:
+        mesa.reference(checks, drawn, MESA_SCENES)
+        guest.create()
+        checks.equal(key(host, guest, "state"), "running", "state in xenstore")
+        if through(checks, guest, 3 * WORK_SECONDS):
+            checks.guest(guest)
+            checks.interrupts(guest, "MSI")
+            checks(mesa.RENDERER in guest.log(), "Mesa drives the vGPU")
+            mesa.judge(checks, drawn, guest.log(), MESA_SCENES)
+            igt(checks, guest)
+        checks(guest.wait_gone(), "powers itself off")
+    census.check(checks)
+    checks("the guest is gone" in dm_log(host, guest) or "being destroyed" in dm_log(host, guest), "the log says why it ends",
+           dm_log(host, guest).strip().splitlines()[-1])
+
+
+def igt(checks, guest):
+    runs = {n: (int(code), int(ms), body) for n, body, code, ms in
+            re.findall(r"(?ms)^IGT (\S+) START\n(.*?)^IGT \1 EXIT (\d+) (\d+)", guest.log())}
+    for name, _, _ in IGT:
+        code, ms, body = runs.get(name, (None, 0, guest.log()[-300:]))
+        right = re.search(r"(?m)^\s*\d+\.\d+$", body) and "pixels wrong" not in body.replace(" 0 pixels wrong", "")
+        checks(code == 0 and right, f"{name}", f"{ms / 1000:.1f} s: {body.strip()[-200:]!r}")
+    copied = re.search(r"(\d+) pixels wrong of (\d+)", runs.get("gem_blt", (0, 0, ""))[2])
+    checks(copied and copied[1] == "0" and int(copied[2]) > 0, "gem_blt copies right", copied[0] if copied else "")
+
+
+# With a VGA of QEMU's beside the vGPU.
+VGA = {"vga": "stdvga", "videoram": 24}
+
+
+@scenario("two guests at once, screens and work of their own; the sandbox keeps each from the other. One has one vCPU and MSI, "
+          "and on the newer Xen QEMU's VGA as its boot display, which i915 replaces; the other one two vCPUs and INTx, and "
+          "there Linux 6.1, which fills the whole GTT: in memory of the guest, so without traps")
+def two_guests(host, checks, initrds):
+    census, newest = Census(host), host.version in NEWEST
+    with make(host, initrds, "g1", ("xt_show,1", "gt_exec", "irqs"), gpu="mode=640x480", config=VGA if newest else {}) as one, \
+            make(host, initrds, "g2", ("xt_show,2", "gt_exec", *(("gt_spin",) if newest else ()), "irqs"),
+                 kernel="6.1" if newest else KERNEL, gpu="mode=800x600", extra="pci=nomsi", vcpus=2) as two:
         one.create()
         two.create()
+        checks("2 vCPUs" in dm_log(host, two), "both vCPUs of g2 are served")
         for guest, seed in ((one, 1), (two, 2)):
             show(host, checks, guest, seed)
+        if newest:
+            boot_display(checks, one)
+            traps = stats(host, two)
+            checks(traps["gtt_writes"] < 10, "g2's stores to the GTT do not trap", f"{traps['gtt_writes']} did")
         sandbox(host, checks, two)
         tell(host, one)
         tell(host, two)
@@ -199,6 +234,12 @@ def two_guests(host, checks, initrds):
                 checks.guest(guest)
                 checks.interrupts(guest, kind)
     census.check(checks)
+
+
+def boot_display(checks, guest):
+    log = guest.log()
+    checks(re.search(r"\[1234:1111\]", log), f"{guest.name} has QEMU's VGA")
+    checks("fb0: i915drmfb" in log, f"{guest.name}: i915 has the console")
 
 
 def sandbox(host, checks, guest):
@@ -289,22 +330,6 @@ def rounds(host, checks, initrds):
     checks("(null)" not in host.check("xl list"), "no zombie")
 
 
-# ---- screens
-
-@scenario("QEMU's VGA is the boot display, i915 takes over on ours", versions=NEWEST)
-def boot_display(host, checks, initrds):
-    with make(host, initrds, "g1", ("xt_show,3",), gpu="mode=640x480",
-              config={"vga": "stdvga", "videoram": 24}) as guest:
-        guest.create()
-        show(host, checks, guest, 3)
-        log = guest.log()
-        checks(re.search(r"\[1234:1111\]", log), "QEMU's VGA is there")
-        checks("fb0: i915drmfb" in log, "i915 has the console")
-        tell(host, guest)
-        through(checks, guest)
-        checks.guest(guest)
-
-
 # ---- harm
 
 # The module lets root of the guest make hypercalls for itself; newer ones want to be told so.
@@ -372,56 +397,6 @@ def gtt_hostile(host, checks, initrds):
 
 
 # ---- the rest of the world
-
-IGT = [("gem_exec_nop", 120, "gem_exec_nop"),
-       ("gem_blt", 240, "LD_PRELOAD=/t/igt_watch.so GT_WATCH=copy GT_WATCH_BYTES=262144 gem_blt -r 1 -s 262144 -t 20")]
-
-
-def list_igt(initrds):
-    """Writes the list that the guest's `cases` reads."""
-    with open(os.path.join(initrds.dir, "files", "t", "list-xen"), "w", encoding="utf-8") as f:
-        f.writelines(f"{name} {seconds} {command}\n" for name, seconds, command in IGT)
-
-
-def root_disk(host):
-    """The lab's root image as a disk of a guest's. libxl has no disks that can only be read in the four places that IDE has
-    as well."""
-    host.check("cp /mnt/parts/root/root.img /run/")
-    return {"disk": ["format=raw, vdev=xvda, access=rw, backendtype=qdisk, target=/run/root.img"]}
-
-
-MESA_SCENES = ("clear", "triangle", "texture_linear", "compute")
-
-
-@scenario("Mesa draws in a guest", versions=NEWEST)
-def mesa_draws(host, checks, initrds):
-    with tempfile.TemporaryDirectory(prefix="gtmux-xen-mesa-") as work, \
-            XenGuest(host, "g1", words=f"loglevel=1 gt.root {mesa.scenes(MESA_SCENES)} gt.run=sleep,3", memory=768,
-                     initrd=initrds.path(KERNEL), gpu="mode=640x480", config=root_disk(host)) as guest:
-        mesa.reference(checks, work, MESA_SCENES)
-        guest.create()
-        if through(checks, guest, 420):
-            checks(mesa.RENDERER in guest.log(), "Mesa drives the vGPU")
-            mesa.judge(checks, work, guest.log(), MESA_SCENES)
-
-
-@scenario("Debian's IGT benchmarks in a guest", versions=NEWEST)
-def igt(host, checks, initrds):
-    with XenGuest(host, "g1", words="loglevel=1 gt.root gt.runroot=cases,list-xen gt.run=sleep,3", memory=768,
-                  initrd=initrds.path(KERNEL), gpu="", config=root_disk(host)) as guest:
-        guest.create()
-        if not through(checks, guest, 420):
-            return
-        runs = {n: (int(code), int(ms), body) for n, body, code, ms in
-                re.findall(r"(?ms)^IGT (\S+) START\n(.*?)^IGT \1 EXIT (\d+) (\d+)", guest.log())}
-        for name, _, _ in IGT:
-            code, ms, body = runs.get(name, (None, 0, guest.log()[-300:]))
-            right = re.search(r"(?m)^\s*\d+\.\d+$", body) and "pixels wrong" not in body.replace(" 0 pixels wrong", "")
-            bad = bad_lines("\n".join(line for line in body.splitlines() if line.startswith("| ")))
-            checks(code == 0 and right and not bad, f"{name}", f"{ms / 1000:.1f} s: {body.strip()[-200:]!r}")
-        copied = re.search(r"(\d+) pixels wrong of (\d+)", runs.get("gem_blt", (0, 0, ""))[2])
-        checks(copied and copied[1] == "0" and int(copied[2]) > 0, "gem_blt copies right", copied[0] if copied else "")
-
 
 @scenario("each command of docs/xen.md, in order", versions=NEWEST)
 def toolstack_guide(host, checks, initrds):

@@ -341,28 +341,43 @@ class XenHost:
 
     def install_gtmux(self):
         """Puts the build under test where 'cmake --install' would, and makes its user."""
-        for name in ("gtmux", "gtmux-dm", "dm-wrapper"):
-            self.put(os.path.join(BIN, name), f"bin/{name}")
-        self.check("mkdir -p /usr/local/bin /usr/local/libexec/gtmux && cp /mnt/share/bin/gtmux* /usr/local/bin/ && "
+        self.put(os.path.join(BIN, "dm-wrapper"), "bin/dm-wrapper")
+        self.check("mkdir -p /usr/local/bin /usr/local/libexec/gtmux && "
                    "cp /mnt/share/bin/dm-wrapper /usr/local/libexec/gtmux/ && "
                    "echo gtmux:x:990:990::/nonexistent:/usr/sbin/nologin >> /etc/passwd && echo gtmux:x:990: >> /etc/group")
-        rc, output = self.run("/usr/local/bin/gtmux-dm --version")
-        if rc != 0:
-            self.say(f"gtmux-dm does not run on dom0's own libraries, so on copies of this machine's: {output.strip()[:150]}")
-            self._bring_libraries()
-            output = self.check("/usr/local/bin/gtmux-dm --version")
-        self.say(output.strip())
+        self.say(self._install("gtmux-dm", "gtmux"))
 
-    def _bring_libraries(self):
+    def start_gtmuxd(self, config):
+        """The Job of a gtmuxd with this configuration."""
+        self.say(self._install("gtmuxd"))
+        job = self.start(f"mkdir -p /run/gtmux; exec gtmuxd --config={self.write('gtmuxd.conf', config)}")
+        rc, _ = self.run("for n in $(seq 300); do [ -S /run/gtmux/gtmuxd.sock ] && exit; sleep 0.1; done; exit 1")
+        if rc != 0:
+            raise XenLabError(f"gtmuxd does not start: {job.output()[-500:]}")
+        return job
+
+    def _install(self, *names):
+        """Puts programs into dom0; the version of the first one."""
+        for name in names:
+            self.put(os.path.join(BIN, name), f"bin/{name}")
+            self.check(f"cp /mnt/share/bin/{name} /usr/local/bin/")
+        rc, output = self.run(f"/usr/local/bin/{names[0]} --version")
+        if rc != 0:
+            self.say(f"{names[0]} does not run on dom0's own libraries, so on copies of this machine's: {output.strip()[:150]}")
+            self._bring_libraries(names)
+            output = self.check(f"/usr/local/bin/{names[0]} --version")
+        return output.strip()
+
+    def _bring_libraries(self, names):
         """For a build that is newer than dom0, or has sanitizers: this machine's loader and libraries beside it."""
-        for name in ("gtmux", "gtmux-dm"):
+        for name in names:
             listed = subprocess.run(["ldd", os.path.join(BIN, name)], capture_output=True, text=True, check=True).stdout
             for library in re.findall(r"(/\S+) \(0x", listed):
                 self.put(library, f"bin/lib/{os.path.basename(library)}")
             self.write(f"bin/{name}.sh", "#!/bin/sh\nexec /usr/local/lib/host/ld-linux-x86-64.so.2 --library-path "
                                          f"/usr/local/lib/host --argv0 $0 /usr/local/lib/host/{name} \"$@\"\n")
         self.check("mkdir -p /usr/local/lib/host && cp /mnt/share/bin/lib/* /usr/local/lib/host/ && cd /usr/local/bin && "
-                   "for p in gtmux gtmux-dm; do mv $p /usr/local/lib/host/ && install -m 755 /mnt/share/bin/$p.sh $p; done")
+                   f"for p in {' '.join(names)}; do mv $p /usr/local/lib/host/ && install -m 755 /mnt/share/bin/$p.sh $p; done")
 
     def start(self, script):
         """Starts a script in dom0; the Job."""

@@ -1,4 +1,7 @@
-/* An endless batch that nobody ends is reset; the guilty context is named; everybody else goes on. */
+/*
+ * An endless batch that nobody ends is reset; the guilty context is named; everybody else goes on. "gt_hang busy": one
+ * that does something all the time, so that it keeps the engine as long as it is let.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,15 +33,24 @@ static void works_after(uint32_t ctx, enum gt_engine e)
     gt_check(good == 5, name, "%u of 5 batches", good);
 }
 
-int main(void)
+static void endless(struct gt_bo *spin, bool busy)
+{
+    uint32_t *p = spin->cpu;
+
+    if (busy)
+        p = gt_store(p, spin, 2048, 1);
+    *p++ = MI_BATCH_BUFFER_START;
+    *p++ = (uint32_t)spin->addr;
+    *p++ = (uint32_t)(spin->addr >> 32);
+}
+
+int main(int argc, char **argv)
 {
     gt_open();
     struct gt_bo spin = gt_bo_new(4096);
     uint32_t guilty = gt_context_new(), innocent = gt_context_new();
 
-    spin.cpu[0] = MI_BATCH_BUFFER_START;
-    spin.cpu[1] = (uint32_t)spin.addr;
-    spin.cpu[2] = (uint32_t)(spin.addr >> 32);
+    endless(&spin, argc > 1 && !strcmp(argv[1], "busy"));
     double start = gt_now();
     int rc = gt_exec(GT_RCS, guilty, &spin, 0, NULL, 0);
     int waited = gt_wait(&spin, 60);
