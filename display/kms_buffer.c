@@ -80,10 +80,10 @@ static struct kms_buffer *import(struct kms *k, const struct viewer_frame *f)
 
 struct kms_buffer *kms_import(struct kms *k, struct viewer_frame *f, const struct kms_plane *plane)
 {
+    if (!f->shared || k->opt.copy || !kms_plane_takes(plane, f->fourcc, f->modifier))
+        return NULL;
     if (!f->user) {
-        bool possible = f->shared && !k->opt.copy && kms_plane_takes(plane, f->fourcc, f->modifier);
-
-        f->user = possible ? import(k, f) : NULL;
+        f->user = import(k, f);
         if (!f->user)
             f->user = &refused;
     }
@@ -199,8 +199,8 @@ void kms_copy_changes(struct kms *k, struct kms_buffer *b)
     struct update u = {k, b};
     const struct damage_box window = whole(f);
 
-    if (!k->source)
-        return;
+    if (!k->source || b->width != f->width || b->height != f->height)
+        return; /* it has another picture */
     expect_layout(b, f);
     if (!b->damage) {
         copy_box(k, f, &window, b); /* no memory to know better */

@@ -36,6 +36,19 @@ static uint32_t find_property(int fd, uint32_t object, uint32_t type, const char
     return id;
 }
 
+/* The value of an enum property by its name; UINT64_MAX: it has none. */
+static uint64_t enum_value(int fd, uint32_t property, const char *name)
+{
+    drmModePropertyRes *p = property ? drmModeGetProperty(fd, property) : NULL;
+    uint64_t value = UINT64_MAX;
+
+    for (int i = 0; p && i < p->count_enums; i++)
+        if (!strcmp(p->enums[i].name, name))
+            value = p->enums[i].value;
+    drmModeFreeProperty(p);
+    return value;
+}
+
 /* ---- planes */
 
 static bool add_format(struct kms_plane *p, uint32_t fourcc, uint64_t modifier)
@@ -93,16 +106,38 @@ static void take_plane(struct kms *k, struct kms_plane *p, const drmModePlane *p
     } rows[] = {
         {"FB_ID", &p->fb},      {"CRTC_ID", &p->crtc},  {"SRC_X", &p->src_x},   {"SRC_Y", &p->src_y},
         {"SRC_W", &p->src_w},   {"SRC_H", &p->src_h},   {"CRTC_X", &p->crtc_x}, {"CRTC_Y", &p->crtc_y},
-        {"CRTC_W", &p->crtc_w}, {"CRTC_H", &p->crtc_h},
+        {"CRTC_W", &p->crtc_w}, {"CRTC_H", &p->crtc_h}, {"alpha", &p->alpha},   {"pixel blend mode", &p->blend},
     };
+    static const char *const modes[] = {
+        [DISPLAY_OPAQUE] = "None", [DISPLAY_PREMULTIPLIED] = "Pre-multiplied", [DISPLAY_COVERAGE] = "Coverage"};
 
     p->id = plane->plane_id;
     for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
         *rows[i].id = find_property(k->fd, p->id, DRM_MODE_OBJECT_PLANE, rows[i].name, NULL);
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(modes); i++)
+        p->blend_value[i] = enum_value(k->fd, p->blend, modes[i]);
+    find_property(k->fd, p->id, DRM_MODE_OBJECT_PLANE, "zpos", &p->zpos);
     read_formats(k, p, plane);
 }
 
-/* The first primary and the first cursor plane that the CRTC can have. */
+/* Keeps the overlay planes in the order in which they are shown: by zpos, and those of one zpos by their ids
+ * (drm_blend.c). */
+static void take_overlay(struct kms *k, const drmModePlane *plane)
+{
+    struct kms_plane p = {0};
+    unsigned i = k->noverlays;
+
+    if (k->noverlays == KMS_OVERLAYS || (plane->crtc_id && plane->crtc_id != k->crtc))
+        return;
+    take_plane(k, &p, plane);
+    for (; i && (k->overlay[i - 1].zpos > p.zpos || (k->overlay[i - 1].zpos == p.zpos && k->overlay[i - 1].id > p.id));
+         i--)
+        k->overlay[i] = k->overlay[i - 1];
+    k->overlay[i] = p;
+    k->noverlays++;
+}
+
+/* The first primary and the first cursor plane that the CRTC can have, and overlay planes. */
 static int find_planes(struct kms *k, unsigned crtc_index)
 {
     drmModePlaneRes *all = drmModeGetPlaneResources(k->fd);
@@ -117,6 +152,8 @@ static int find_planes(struct kms *k, unsigned crtc_index)
             take_plane(k, &k->primary, plane);
         else if (type == DRM_PLANE_TYPE_CURSOR && !k->cursor.id)
             take_plane(k, &k->cursor, plane);
+        else if (type == DRM_PLANE_TYPE_OVERLAY)
+            take_overlay(k, plane);
         drmModeFreePlane(plane);
     }
     drmModeFreePlaneResources(all);
@@ -353,8 +390,8 @@ static void save_property(struct kms *k, uint32_t object, uint32_t type, const c
 
 static void save_plane(struct kms *k, const struct kms_plane *p)
 {
-    static const char *const names[] = {"FB_ID", "CRTC_ID", "SRC_X",  "SRC_Y",  "SRC_W",
-                                        "SRC_H", "CRTC_X",  "CRTC_Y", "CRTC_W", "CRTC_H"};
+    static const char *const names[] = {"FB_ID",  "CRTC_ID", "SRC_X",  "SRC_Y",  "SRC_W", "SRC_H",
+                                        "CRTC_X", "CRTC_Y",  "CRTC_W", "CRTC_H", "alpha", "pixel blend mode"};
 
     for (unsigned i = 0; p->id && i < GT_ARRAY_SIZE(names); i++)
         save_property(k, p->id, DRM_MODE_OBJECT_PLANE, names[i]);
@@ -382,6 +419,8 @@ void kms_save(struct kms *k)
     save_property(k, k->crtc, DRM_MODE_OBJECT_CRTC, "ACTIVE");
     save_plane(k, &k->primary);
     save_plane(k, &k->cursor);
+    for (unsigned i = 0; i < k->noverlays; i++)
+        save_plane(k, &k->overlay[i]);
     keep_mode(k);
 }
 

@@ -12,6 +12,9 @@
 struct kms_plane {
     uint32_t id; /* 0: there is no such plane */
     uint32_t fb, crtc, src_x, src_y, src_w, src_h, crtc_x, crtc_y, crtc_w, crtc_h;
+    uint32_t alpha, blend;   /* optional */
+    uint64_t blend_value[3]; /* of enum display_blend; UINT64_MAX: it has no such mode */
+    uint64_t zpos;           /* 0, if it has none */
     struct kms_format {
         uint32_t fourcc;
         uint64_t modifier;
@@ -42,26 +45,37 @@ struct kms_saved {
     uint64_t value;
 };
 
-#define KMS_SAVED_MAX 64u
+#define KMS_SAVED_MAX 96u
+#define KMS_OVERLAYS  4u /* used at most */
 
 /* What a plane shows, or shall show. */
 struct kms_picture {
     struct kms_buffer *buffer;    /* NULL: nothing */
     uint32_t x, y, width, height; /* of it */
     int32_t to_x, to_y;           /* on the screen */
+    uint32_t to_width, to_height;
+    enum display_blend blend;
+    uint32_t alpha; /* 0..DISPLAY_ALPHA_MAX */
+};
+
+/* All planes, bottom first but for the cursor. */
+struct kms_screen {
+    struct kms_picture picture, layer[KMS_OVERLAYS], cursor;
 };
 
 struct kms {
+    struct sink base;
     int fd;
     bool own_fd, master;
     char name[64];
     struct kms_options opt;
-    void (*shown)(void *ctx, uint32_t serial);
+    struct sink_events events;
     void *ctx;
 
     uint32_t connector, crtc;
     uint32_t connector_crtc, crtc_mode, crtc_active; /* properties */
-    struct kms_plane primary, cursor;
+    struct kms_plane primary, cursor, overlay[KMS_OVERLAYS];
+    unsigned noverlays;
     drmModeModeInfo *modes;
     int nmodes;
     uint32_t cursor_width, cursor_height;
@@ -80,9 +94,9 @@ struct kms {
     bool picture_dirty, cursor_dirty; /* to be committed */
     bool flip_in_flight;
     uint32_t serial, flying_serial;
-    struct kms_picture want, want_cursor;     /* what shall be shown */
-    struct kms_picture flying, flying_cursor; /* what the commit under way shows */
-    struct kms_picture now, now_cursor;       /* what is shown */
+    struct kms_screen want;   /* what shall be shown */
+    struct kms_screen flying; /* what the commit under way shows */
+    struct kms_screen now;    /* what is shown */
 
     /* where frames are copied */
     struct kms_buffer *back[2];
@@ -92,6 +106,9 @@ struct kms {
     struct kms_buffer *cursor_copy;
     struct viewer_frame *cursor_source;
     uint64_t cursor_sum;
+    struct viewer_frame *frame; /* of the newest flip; NULL: dark, or it has gone */
+    uint64_t refresh_at;        /* when to look for changes in what is a copy */
+    char told[256];             /* the last complaint: each is told once */
     struct kms_stats stats;
 };
 
@@ -102,6 +119,28 @@ void kms_restore(struct kms *k);
 /* Fills in the mode for a picture; false: none of the monitor's own, so it is made up. */
 bool kms_pick_mode(const struct kms *k, uint32_t width, uint32_t height, uint32_t mhz, drmModeModeInfo *out);
 bool kms_plane_takes(const struct kms_plane *p, uint32_t fourcc, uint64_t modifier);
+
+/* kms_commit.c */
+/* Commits all that is to be changed, of the cursor only if `cursor`. 0 or -errno. */
+int kms_submit(struct kms *k, bool cursor, uint32_t flags);
+/* Starts a commit, unless one is under way or nothing has changed. 0; -EBUSY: somebody else's commit is under way, try
+ * again; -errno: the picture cannot be shown. */
+int kms_commit(struct kms *k);
+/* Takes what the device tells. 0 or -errno. */
+int kms_handle_events(struct kms *k);
+/* Waits for the commit under way, at most some frames. */
+void kms_settle(struct kms *k);
+/* Switches the monitor off. */
+void kms_go_dark(struct kms *k);
+/* A flip is on the screen, or will not be. */
+void kms_tell_shown(struct kms *k, uint32_t serial);
+
+/* kms_layers.c */
+void kms_picture_set(struct kms *k, struct kms_picture *to, const struct kms_picture *from);
+void kms_picture_clear(struct kms *k, struct kms_picture *p);
+void kms_screen_clear(struct kms *k, struct kms_screen *s);
+/* Finds an overlay plane and a framebuffer for each layer of the flip, which go to k->want. False: there are none. */
+bool kms_prepare_layers(struct kms *k, const struct viewer_flip *f);
 
 /* kms_buffer.c */
 void kms_buffer_put(struct kms *k, struct kms_buffer *b); /* NULL is fine */

@@ -1,8 +1,7 @@
-/* The objects that QEMU's viewers look for, their connections, and what listeners are to be told. */
+/* Viewers' connections, and what listeners are to be told. */
 #include "display/qemu_dbus.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,128 +13,20 @@
 
 #include "display/pixels.h"
 #include "display/qemu_dbus_internal.h"
+#include "display/unix_path.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/log.h"
 
 #define US_PER_S          UINT64_C(1000000)
-#define CONSOLE           QDBUS_ROOT "/Console_0"
 #define BACKLOG           8
 #define TIMER_ACCURACY_US 1000
 #define EVENTS_A_CALL     64u
 #define CURSOR_SIDE       256u
 
-/* ---- properties and methods */
-
-static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                    void *ctx, sd_bus_error *error)
+static struct qdbus *qdbus_of(struct sink *s)
 {
-    (void)bus, (void)path, (void)interface, (void)property, (void)error;
-    return sd_bus_message_append(reply, "s", ((struct qdbus *)ctx)->opt.name);
+    return (struct qdbus *)s; /* its first member */
 }
-
-/* Of fixed texts: the property says which. */
-static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                    void *ctx, sd_bus_error *error)
-{
-    static const struct {
-        const char *property, *value;
-    } rows[] = {
-        {"UUID", "00000000-0000-0000-0000-000000000000"},
-        {"Label", "gtmux"},
-        {"Type", "Graphic"},
-        {"DeviceAddress", "pci/0000/02.0"},
-    };
-
-    (void)bus, (void)path, (void)interface, (void)ctx, (void)error;
-    for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
-        if (!strcmp(rows[i].property, property))
-            return sd_bus_message_append(reply, "s", rows[i].value);
-    return -ENOENT;
-}
-
-static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                      void *ctx, sd_bus_error *error)
-{
-    const struct qdbus *q = ctx;
-
-    (void)bus, (void)path, (void)interface, (void)error;
-    return sd_bus_message_append(reply, "u",
-                                 !strcmp(property, "Head")    ? q->opt.head
-                                 : !strcmp(property, "Width") ? q->flip.width
-                                                              : q->flip.height);
-}
-
-static int get_consoles(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *ctx, sd_bus_error *error)
-{
-    (void)bus, (void)path, (void)interface, (void)property, (void)ctx, (void)error;
-    return sd_bus_message_append(reply, "au", 1, 0);
-}
-
-static int get_interfaces(sd_bus *bus, const char *path, const char *interface, const char *property,
-                          sd_bus_message *reply, void *ctx, sd_bus_error *error)
-{
-    const struct qdbus *q = ctx;
-
-    (void)bus, (void)path, (void)property, (void)error;
-    if (q->opt.input && !strcmp(interface, QDBUS_PREFIX ".Console"))
-        return sd_bus_message_append(reply, "as", 2, QDBUS_PREFIX ".Keyboard", QDBUS_PREFIX ".Mouse");
-    return sd_bus_message_append(reply, "as", 0);
-}
-
-static int register_listener(sd_bus_message *m, void *ctx, sd_bus_error *error)
-{
-    int fd, ret = sd_bus_message_read(m, "h", &fd);
-
-    if (ret < 0)
-        return ret;
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-    if (own < 0)
-        return -errno;
-    ret = listener_add(ctx, own);
-    if (ret == -EBUSY)
-        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "there are too many listeners");
-    return ret < 0 ? ret : sd_bus_reply_method_return(m, NULL);
-}
-
-static int set_ui_info(sd_bus_message *m, void *ctx, sd_bus_error *error)
-{
-    struct qdbus *q = ctx;
-    uint16_t width_mm, height_mm;
-    int32_t x, y;
-    uint32_t width, height;
-    int ret = sd_bus_message_read(m, "qqiiuu", &width_mm, &height_mm, &x, &y, &width, &height);
-
-    if (ret < 0)
-        return ret;
-    if (!q->events.resize(q->ctx, width, height))
-        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the monitor cannot have this size");
-    return sd_bus_reply_method_return(m, NULL);
-}
-
-static const sd_bus_vtable vm_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("UUID", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("ConsoleIDs", "au", get_consoles, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_VTABLE_END,
-};
-
-static const sd_bus_vtable console_vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD("RegisterListener", "h", "", register_listener, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("SetUIInfo", "qqiiuu", "", set_ui_info, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_PROPERTY("Label", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("Head", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("Type", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("Width", "u", get_number, 0, 0),
-    SD_BUS_PROPERTY("Height", "u", get_number, 0, 0),
-    SD_BUS_PROPERTY("DeviceAddress", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_VTABLE_END,
-};
 
 /* ---- connections */
 
@@ -167,10 +58,7 @@ static int serve_connection(struct qdbus *q, sd_bus *bus)
 
     if ((ret = sd_id128_randomize(&id)) < 0 || (ret = sd_bus_set_server(bus, 1, id)) < 0 ||
         (ret = sd_bus_negotiate_fds(bus, 1)) < 0 || (ret = sd_bus_start(bus)) < 0 ||
-        (ret = sd_bus_attach_event(bus, q->loop, 0)) < 0 ||
-        (ret = sd_bus_add_object_vtable(bus, NULL, QDBUS_ROOT "/VM", QDBUS_PREFIX ".VM", vm_vtable, q)) < 0 ||
-        (ret = sd_bus_add_object_vtable(bus, NULL, CONSOLE, QDBUS_PREFIX ".Console", console_vtable, q)) < 0 ||
-        (q->opt.input && (ret = qdbus_add_input(q, bus, CONSOLE)) < 0))
+        (ret = sd_bus_attach_event(bus, q->loop, 0)) < 0 || (ret = qdbus_add_objects(q, bus)) < 0)
         return ret;
     return sd_bus_match_signal(bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                "Disconnected", on_disconnect, q);
@@ -182,9 +70,11 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t events, vo
     sd_bus **slot = NULL;
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    (void)source, (void)events;
+    (void)events;
     for (unsigned i = 0; i < QDBUS_CONNECTIONS && !slot; i++)
         slot = q->connection[i] ? NULL : &q->connection[i];
+    if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+        sd_event_source_set_enabled(source, SD_EVENT_OFF); /* until the timer: it stays readable */
     if (fd < 0 || !slot || sd_bus_new(slot) < 0) {
         if (fd >= 0)
             close(fd); /* too many: viewers hold one each */
@@ -221,8 +111,11 @@ static void tell_all(struct qdbus *q)
         listener_next(&q->listener[i]);
 }
 
-void qdbus_flip(struct qdbus *q, const struct viewer_flip *f)
+static void flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct qdbus *q = qdbus_of(s);
+
+    (void)now;
     q->flip = *f;
     if (f->width > INT16_MAX || f->height > INT16_MAX)
         q->flip.frame = NULL;
@@ -235,8 +128,10 @@ void qdbus_flip(struct qdbus *q, const struct viewer_flip *f)
     qdbus_settle(q);
 }
 
-void qdbus_frame_gone(struct qdbus *q, struct viewer_frame *f)
+static void gone(struct sink *s, struct viewer_frame *f)
 {
+    struct qdbus *q = qdbus_of(s);
+
     if (q->flip.frame == f)
         q->flip.frame = NULL;
     if (q->cursor.frame == f)
@@ -291,6 +186,7 @@ static int on_timer(sd_event_source *source, uint64_t due, void *ctx)
     uint64_t now = due;
 
     sd_event_now(q->loop, CLOCK_MONOTONIC, &now);
+    sd_event_source_set_enabled(q->accept, SD_EVENT_ON);
     qdbus_settle(q);
     scan(q);
     sd_event_source_set_time(source, now + (q->stats.listeners ? US_PER_S / q->opt.fps : US_PER_S));
@@ -316,8 +212,9 @@ static bool take_cursor(struct qdbus *q, const struct viewer_cursor *c)
     return other;
 }
 
-void qdbus_cursor(struct qdbus *q, const struct viewer_cursor *c)
+static void show_cursor(struct sink *s, const struct viewer_cursor *c)
 {
+    struct qdbus *q = qdbus_of(s);
     bool other = take_cursor(q, c);
 
     q->cursor = *c;
@@ -330,16 +227,12 @@ void qdbus_cursor(struct qdbus *q, const struct viewer_cursor *c)
 
 /* ---- life */
 
+/* unix_path_clear has been there: the path is not too long. */
 static int listen_at(struct qdbus *q)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    struct stat st;
 
-    if (strlen(q->opt.path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
     memcpy(a.sun_path, q->opt.path, strlen(q->opt.path));
-    if (!lstat(q->opt.path, &st) && S_ISSOCK(st.st_mode))
-        unlink(q->opt.path);
     q->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (q->listen_fd < 0 || bind(q->listen_fd, (struct sockaddr *)&a, sizeof(a)))
         return -errno;
@@ -347,42 +240,24 @@ static int listen_at(struct qdbus *q)
     return chmod(q->opt.path, 0600) || listen(q->listen_fd, BACKLOG) ? -errno : 0;
 }
 
-static int start(struct qdbus *q)
+static int start(struct qdbus *q, char *err, size_t errsz)
 {
-    int ret;
+    int ret = unix_path_clear(q->opt.path, err, errsz);
 
-    if ((ret = sd_event_new(&q->loop)) < 0 || (ret = listen_at(q)) < 0 ||
-        (ret = sd_event_add_io(q->loop, &q->accept, q->listen_fd, EPOLLIN, on_accept, q)) < 0)
+    if (ret)
         return ret;
-    return sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
+    if ((ret = sd_event_new(&q->loop)) >= 0 && (ret = listen_at(q)) >= 0 &&
+        (ret = sd_event_add_io(q->loop, &q->accept, q->listen_fd, EPOLLIN, on_accept, q)) >= 0)
+        ret = sd_event_add_time(q->loop, &q->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, q);
+    if (ret < 0)
+        snprintf(err, errsz, "cannot listen on %s: %s", q->opt.path, strerror(-ret));
+    return ret;
 }
 
-int qdbus_open(struct qdbus **out, const struct qdbus_options *o, const struct qdbus_events *events, void *ctx,
-               char *err, size_t errsz)
+static void close_bus(struct sink *s)
 {
-    struct qdbus *q = calloc(1, sizeof(*q));
-    int ret = -ENOMEM;
+    struct qdbus *q = qdbus_of(s);
 
-    *out = NULL;
-    if (q) {
-        *q = (struct qdbus){.opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
-        for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
-            q->listener[i].q = q;
-        ret = start(q);
-    }
-    if (ret < 0) {
-        snprintf(err, errsz, "cannot listen on %s: %s", o->path, strerror(-ret));
-        qdbus_close(q);
-        return ret;
-    }
-    *out = q;
-    return 0;
-}
-
-void qdbus_close(struct qdbus *q)
-{
-    if (!q)
-        return;
     q->unanswered = 0;
     for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
         listener_drop(&q->listener[i]);
@@ -400,13 +275,14 @@ void qdbus_close(struct qdbus *q)
     free(q);
 }
 
-int qdbus_fd(const struct qdbus *q)
+static int get_fd(const struct sink *s)
 {
-    return sd_event_get_fd(q->loop);
+    return sd_event_get_fd(((const struct qdbus *)s)->loop);
 }
 
-int qdbus_dispatch(struct qdbus *q)
+static int dispatch(struct sink *s)
 {
+    struct qdbus *q = qdbus_of(s);
     int ret = 1;
 
     for (unsigned i = 0; i < EVENTS_A_CALL && ret > 0; i++)
@@ -414,7 +290,49 @@ int qdbus_dispatch(struct qdbus *q)
     return GT_MIN(ret, 0);
 }
 
-void qdbus_get_stats(const struct qdbus *q, struct qdbus_stats *out)
+/* Sends what a flip has made. What breaks here breaks the next dispatch, too. */
+static uint64_t tick(struct sink *s, uint64_t now)
 {
-    *out = q->stats;
+    (void)now;
+    (void)dispatch(s);
+    return UINT64_MAX; /* the descriptor is readable, too, when a time has come */
+}
+
+static const struct sink_ops ops = {
+    .lost = "the D-Bus loop broke",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = flip,
+    .cursor = show_cursor,
+    .gone = gone,
+    .close = close_bus,
+};
+
+int qdbus_open(struct sink **out, const struct qdbus_options *o, const struct sink_events *events, void *ctx, char *err,
+               size_t errsz)
+{
+    struct qdbus *q = calloc(1, sizeof(*q));
+
+    *out = NULL;
+    if (!q) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *q = (struct qdbus){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .listen_fd = -1};
+    for (unsigned i = 0; i < QDBUS_LISTENERS; i++)
+        q->listener[i].q = q;
+    int ret = start(q, err, errsz);
+
+    if (ret < 0) {
+        close_bus(&q->base);
+        return ret;
+    }
+    *out = &q->base;
+    return 0;
+}
+
+void qdbus_get_stats(const struct sink *s, struct qdbus_stats *out)
+{
+    *out = ((const struct qdbus *)s)->stats;
 }

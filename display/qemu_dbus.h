@@ -8,10 +8,7 @@
 #ifndef GTMUX_DISPLAY_QEMU_DBUS_H
 #define GTMUX_DISPLAY_QEMU_DBUS_H
 
-#include "display/input.h"
-#include "display/viewer.h"
-
-struct qdbus;
+#include "display/sink.h"
 
 struct qdbus_options {
     const char *path; /* of the unix socket to listen on */
@@ -21,17 +18,6 @@ struct qdbus_options {
     bool input;   /* events.input leads somewhere */
 };
 
-struct qdbus_events {
-    /* All listeners show the flip. */
-    void (*shown)(void *ctx, uint32_t serial);
-    /* Copied frames should be brought up to date. */
-    void (*refresh)(void *ctx);
-    /* A viewer wants the screen in this size. False: it cannot be. */
-    bool (*resize)(void *ctx, uint32_t width, uint32_t height);
-    /* Keys and pointer of a viewer. */
-    input_fn input;
-};
-
 struct qdbus_stats {
     unsigned connections, listeners;
     uint64_t scanouts_dmabuf, scanouts_map, scanouts_pixels; /* pictures, by how they were given */
@@ -39,16 +25,11 @@ struct qdbus_stats {
     uint64_t bytes_copied;
 };
 
-/* Listens. 0 or -errno with a message. */
-int qdbus_open(struct qdbus **out, const struct qdbus_options *o, const struct qdbus_events *events, void *ctx,
-               char *err, size_t errsz);
-void qdbus_close(struct qdbus *q); /* NULL is fine */
-/* To be polled for input (it is readable also when a time has come), and what then to call. 0 or -errno. */
-int qdbus_fd(const struct qdbus *q);
-int qdbus_dispatch(struct qdbus *q);
-void qdbus_flip(struct qdbus *q, const struct viewer_flip *f);
-void qdbus_cursor(struct qdbus *q, const struct viewer_cursor *c);
-void qdbus_frame_gone(struct qdbus *q, struct viewer_frame *f);
-void qdbus_get_stats(const struct qdbus *q, struct qdbus_stats *out);
+/* Listens; what the options point to must outlive the sink. 0 or -errno with a message. A flip is `shown` when all
+ * listeners show it. */
+int qdbus_open(struct sink **out, const struct qdbus_options *o, const struct sink_events *events, void *ctx, char *err,
+               size_t errsz);
+/* Of a sink that qdbus_open has made. */
+void qdbus_get_stats(const struct sink *s, struct qdbus_stats *out);
 
 #endif

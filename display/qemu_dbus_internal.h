@@ -32,8 +32,9 @@ struct qdbus_listener {
 };
 
 struct qdbus {
+    struct sink base;
     struct qdbus_options opt;
-    struct qdbus_events events;
+    struct sink_events events;
     void *ctx;
     sd_event *loop;
     sd_event_source *accept, *timer;
@@ -58,6 +59,10 @@ void listener_drop(struct qdbus_listener *l);
 void listener_next(struct qdbus_listener *l);
 /* True when it has the newest picture, or lets us wait for too long to count. */
 bool listener_settled(const struct qdbus_listener *l);
+
+/* qemu_dbus_objects.c */
+/* Adds the objects to a connection. Below 0: -errno. */
+int qdbus_add_objects(struct qdbus *q, sd_bus *bus);
 
 /* qemu_dbus_input.c */
 /* Adds Keyboard and Mouse to the console of a connection. 0 or -errno. */

@@ -77,6 +77,13 @@ static void call(struct qdbus_listener *l, sd_bus_message *m, sd_bus_message_han
     }
 }
 
+/* It is no use without the call that cannot be made, such as one with a picture above 64 MiB. */
+static void give_up(struct qdbus_listener *l, const char *what)
+{
+    gt_warn("dbus: a listener is sent away: it cannot be %s", what);
+    listener_drop(l);
+}
+
 static sd_bus_message *new_call(struct qdbus_listener *l, const char *interface, const char *method)
 {
     sd_bus_message *m = NULL;
@@ -235,7 +242,7 @@ static void give_picture(struct qdbus_listener *l)
     if (m)
         call(l, m, on_scanout);
     else
-        listener_drop(l);
+        give_up(l, "given the picture");
 }
 
 static void give_changes(struct qdbus_listener *l)
@@ -258,7 +265,7 @@ static void give_changes(struct qdbus_listener *l)
     if (m)
         call(l, m, on_done);
     else
-        listener_drop(l);
+        give_up(l, "told of changes");
 }
 
 /* ---- cursor */
@@ -331,6 +338,8 @@ static void ask_interfaces(struct qdbus_listener *l)
         m = sd_bus_message_unref(m);
     if (m)
         call(l, m, on_interfaces);
+    else
+        give_up(l, "asked for its interfaces");
 }
 
 static int on_disconnect(sd_bus_message *m, void *ctx, sd_bus_error *error)

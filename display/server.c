@@ -90,7 +90,7 @@ unsigned display_server_poll(const struct display_server *s, struct pollfd *fds)
 {
     unsigned n = 0;
 
-    if (free_viewer(s))
+    if (free_viewer(s) && !s->accept_at)
         fds[n++] = (struct pollfd){.fd = s->listener, .events = POLLIN};
     for (unsigned i = 0; i < DISPLAY_VIEWERS; i++)
         if (s->viewer[i].fd >= 0)
@@ -106,6 +106,8 @@ static void accept_viewer(struct display_server *s, uint64_t now)
 
     if (fd >= 0)
         viewer_accept(s, v, fd, now);
+    else if (v && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+        s->accept_at = now + ACCEPT_NS; /* it stays readable */
 }
 
 static void take_events(struct display_server *s, const struct pollfd *fds, unsigned n, uint64_t now)
@@ -162,7 +164,7 @@ static uint64_t step_head(struct display_server *s, unsigned head, uint64_t now)
     bool watched;
 
     if (!head_wanted(s, head, &watched)) {
-        if (!watched && (h->frame || h->cursor.frame))
+        if (!watched && head_has_frames(h))
             head_drop(s, head);
         return next;
     }
@@ -180,6 +182,8 @@ uint64_t display_server_step(struct display_server *s, const struct pollfd *fds,
 {
     uint64_t next = UINT64_MAX;
 
+    if (now >= s->accept_at)
+        s->accept_at = 0;
     take_events(s, fds, n, now);
     send_late_ones_away(s, now);
     for (unsigned i = 0; i < DISPLAY_HEADS; i++) {
@@ -199,7 +203,7 @@ uint64_t display_server_step(struct display_server *s, const struct pollfd *fds,
     }
     if (!display_server_watched(s))
         frames_trim(&s->frames);
-    return next;
+    return s->accept_at ? GT_MIN(next, s->accept_at) : next;
 }
 
 bool display_server_watched(const struct display_server *s)

@@ -29,6 +29,8 @@ struct display_stats {
     uint64_t skipped;       /* flips of the guest that a viewer was not told, for a newer one came first */
     uint64_t late;          /* answers for which the guest would have waited too long */
     uint64_t votes_lost;    /* viewers that are not waited for any more */
+    uint64_t layers;        /* planes told apart, with their flips */
+    uint64_t refused;       /* flips that a viewer could not show with their layers */
     struct latency latency; /* from the guest's flip to the answer */
     struct frames_stats frames;
 };

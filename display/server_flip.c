@@ -20,9 +20,18 @@ static bool in_flight(const struct viewer *v)
     return v->sent != v->shown;
 }
 
+static bool is_shared(const struct held *h)
+{
+    bool shared = false;
+
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(h->frame); i++)
+        shared |= h->frame[i] && h->frame[i]->kind == FRAME_SHARED;
+    return shared;
+}
+
 static bool reads_guest_memory(const struct viewer *v)
 {
-    return (v->showing && v->showing->kind == FRAME_SHARED) || (v->pending && v->pending->kind == FRAME_SHARED);
+    return is_shared(&v->showing) || is_shared(&v->pending);
 }
 
 static bool has_vote(const struct viewer *v, uint64_t now)

@@ -1,7 +1,6 @@
 /* From what a head scans out to the frames that viewers get. */
 #include <string.h>
 
-#include "display/format.h"
 #include "display/server_internal.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
@@ -20,17 +19,6 @@ static bool take_cursor(struct vgpu_scanout *sc, struct vgpu_surface *out)
     return true;
 }
 
-/* One plane that is the whole picture, and that a viewer can take as it is. Premultiplied alpha over black is what the
- * colours are anyway. */
-static bool is_direct(const struct vgpu_scanout *sc)
-{
-    const struct vgpu_surface *s = &sc->plane[0];
-
-    return sc->nplanes == 1 && !s->dst_x && !s->dst_y && s->width == sc->width && s->height == sc->height &&
-           !s->dst_width && !s->rotation && !s->fade && !s->keyed && !s->src_keyed && !s->alpha_straight &&
-           (!s->alpha || !sc->bottom_color) && display_fourcc(s->format) && vgpu_surface_valid(s);
-}
-
 /* The same picture: what may differ are frame counter, refresh and palette entries of no use. */
 static bool same_picture(const struct vgpu_scanout *a, const struct vgpu_scanout *b)
 {
@@ -39,49 +27,104 @@ static bool same_picture(const struct vgpu_scanout *a, const struct vgpu_scanout
            !memcmp(a->palette, b->palette, sizeof(a->palette));
 }
 
-static void next_serial(struct head *h)
+void head_next_serial(struct head *h)
 {
     h->serial = h->serial == UINT32_MAX ? 1 : h->serial + 1;
 }
 
+/* Takes over the references of `from`. */
+static void set_picture(struct display_server *s, struct head *h, struct picture *to, const struct picture *from)
+{
+    struct picture old = *to;
+
+    if (memcmp(to, from, sizeof(*to)) != 0)
+        head_next_serial(h);
+    memcpy(to, from, sizeof(*to));
+    picture_clear(s, &old);
+}
+
 static void set_frame(struct display_server *s, struct head *h, struct frame *f, uint32_t x, uint32_t y)
 {
-    if (f != h->frame || h->x != x || h->y != y || !h->serial)
-        next_serial(h);
-    struct frame *old = h->frame;
+    struct picture p;
 
-    h->frame = f;
-    h->x = x;
-    h->y = y;
-    frame_unref(&s->frames, old);
+    memset(&p, 0, sizeof(p)); /* it is compared as bytes */
+    p.frame = f;
+    p.x = x;
+    p.y = y;
+    set_picture(s, h, &h->flat, &p);
+    if (!h->serial)
+        head_next_serial(h);
+}
+
+/* What viewers of a head want. */
+struct wish {
+    bool flat, apart;
+};
+
+static struct wish head_wish(const struct display_server *s, unsigned head, uint64_t arrangement)
+{
+    struct wish w = {0};
+
+    for (unsigned i = 0; i < DISPLAY_VIEWERS; i++) {
+        const struct viewer *v = &s->viewer[i];
+
+        if (v->fd < 0 || !v->attached || v->head != head)
+            continue;
+        const bool apart = v->layers && v->refused != arrangement;
+
+        w.apart |= apart;
+        w.flat |= !apart;
+    }
+    return w;
 }
 
 /* False: no frame could be made; the old one stays. */
-static bool look_at_picture(struct display_server *s, struct head *h, const struct vgpu_scanout *sc)
+static bool look_at_flat(struct display_server *s, struct head *h, const struct vgpu_scanout *sc)
 {
-    const bool direct = is_direct(sc), same = h->frame && h->direct == direct && same_picture(sc, &h->scanout);
-    const uint32_t mhz = h->scanout.mhz;
+    const bool direct = sc->nplanes == 1 && surface_is_direct(sc, &sc->plane[0]),
+               same = h->flat.frame && h->direct == direct && same_picture(sc, &h->scanout);
     uint32_t x = 0, y = 0;
     struct frame *f = direct ? frames_share(&s->frames, &sc->plane[0], true, &x, &y) : NULL;
 
-    if (!f && same && h->frame->kind != FRAME_SHARED) {
-        h->scanout.mhz = sc->mhz;
-        h->flip = sc->flip;
+    if (!f && same && h->flat.frame->kind != FRAME_SHARED)
         return true; /* the copy that is there does; REFRESH keeps it up to date */
-    }
     if (!f)
         f = direct ? frames_copy(&s->frames, &sc->plane[0], true) : frames_compose(&s->frames, sc);
     if (!f)
         return false;
     if (f->kind != FRAME_SHARED)
         x = y = 0;
-    if (h->frame && (h->scanout.width != sc->width || h->scanout.height != sc->height || mhz != sc->mhz))
-        next_serial(h);
     h->direct = direct;
-    h->scanout = *sc;
-    h->picture_ns = sc->flip_ns ? sc->flip_ns : h->changed_ns;
-    h->flip = sc->flip;
     set_frame(s, h, f, x, y);
+    return true;
+}
+
+/* Makes what viewers want of it; the flat picture also where planes cannot be told apart. False: no frame could be
+ * made; the old one stays. */
+static bool look_at_picture(struct display_server *s, unsigned head, const struct vgpu_scanout *sc)
+{
+    struct head *h = &s->head[head];
+    const uint32_t serial = h->serial;
+    const bool lit = h->flat.frame || h->apart.frame;
+
+    h->arrangement = layers_arrangement(sc);
+    const struct wish wish = head_wish(s, head, h->arrangement);
+    struct picture apart;
+    const bool has_apart = wish.apart && layers_possible(sc) && layers_share(s, sc, &apart);
+
+    if (!has_apart)
+        memset(&apart, 0, sizeof(apart));
+    set_picture(s, h, &h->apart, &apart);
+    if (has_apart && !wish.flat)
+        picture_clear(s, &h->flat);
+    else if (!look_at_flat(s, h, sc))
+        return false;
+    if (lit && (h->scanout.width != sc->width || h->scanout.height != sc->height || h->scanout.mhz != sc->mhz))
+        head_next_serial(h);
+    h->scanout = *sc;
+    h->flip = sc->flip;
+    if (h->serial != serial)
+        h->picture_ns = sc->flip_ns ? sc->flip_ns : h->changed_ns;
     return true;
 }
 
@@ -115,7 +158,11 @@ static void look_at_cursor(struct display_server *s, struct head *h, const struc
 
 static void look_at_dark(struct display_server *s, struct head *h)
 {
+    struct picture none;
+
+    memset(&none, 0, sizeof(none));
     h->picture_ns = h->changed_ns;
+    set_picture(s, h, &h->apart, &none);
     set_frame(s, h, NULL, 0, 0);
     frame_unref(&s->frames, h->cursor.frame);
     h->cursor = (struct cursor){0};
@@ -134,7 +181,7 @@ void head_look(struct display_server *s, unsigned head, uint64_t now)
     } else {
         bool has_cursor = take_cursor(&sc, &cursor);
 
-        done = look_at_picture(s, h, &sc);
+        done = look_at_picture(s, head, &sc);
         if (has_cursor) {
             look_at_cursor(s, h, &cursor);
         } else {
@@ -155,23 +202,29 @@ void head_refresh(struct display_server *s, unsigned head, uint64_t now)
 
     h->refresh = false;
     h->refresh_at = now + REFRESH_EVERY_NS;
-    if (!h->frame || h->frame->kind == FRAME_SHARED)
+    if (!h->flat.frame || h->flat.frame->kind == FRAME_SHARED)
         return;
     const uint64_t start = gt_clock_ns();
 
-    if (h->frame->kind == FRAME_COPIED)
-        frames_refresh_plane(&s->frames, h->frame, &h->scanout.plane[0], &d);
+    if (h->flat.frame->kind == FRAME_COPIED)
+        frames_refresh_plane(&s->frames, h->flat.frame, &h->scanout.plane[0], &d);
     else
-        frames_refresh_composed(&s->frames, h->frame, &h->scanout, &d);
+        frames_refresh_composed(&s->frames, h->flat.frame, &h->scanout, &d);
     h->refresh_at = now + GT_MAX(REFRESH_EVERY_NS, REFRESH_SHARE * (gt_clock_ns() - start));
-    tell_damage(s, h->frame, &d);
+    tell_damage(s, h->flat.frame, &d);
+}
+
+bool head_has_frames(const struct head *h)
+{
+    return h->flat.frame || h->apart.frame || h->cursor.frame;
 }
 
 void head_drop(struct display_server *s, unsigned head)
 {
     struct head *h = &s->head[head];
 
-    frame_unref(&s->frames, h->frame);
+    picture_clear(s, &h->flat);
+    picture_clear(s, &h->apart);
     frame_unref(&s->frames, h->cursor.frame);
     *h = (struct head){.dirty = true,
                        .changed_ns = h->changed_ns,

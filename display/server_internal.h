@@ -11,6 +11,7 @@
 #define REFRESH_SHARE    4u                    /* looks for changes take a quarter of the thread's time at most */
 #define CHECK_EVERY_NS   UINT64_C(500000000)   /* for GGTT entries that were stored without a trap or a flip */
 #define RETRY_NS         UINT64_C(100000000)   /* after a picture for which there was no memory */
+#define ACCEPT_NS        UINT64_C(100000000)   /* after a viewer for whom there was no descriptor */
 #define ATTACH_NS        UINT64_C(2000000000)  /* time to say what is wanted */
 #define ANSWER_NS        UINT64_C(30000000000) /* time to show a flip */
 
@@ -18,6 +19,24 @@ struct cursor {
     struct frame *frame; /* NULL: none */
     int32_t x, y;
     uint32_t width, height, src_x, src_y;
+};
+
+/* A sprite plane, as viewers see it. */
+struct layer {
+    struct frame *frame;
+    uint32_t x, y, width, height; /* the part of it */
+    int32_t to_x, to_y;
+    uint32_t to_width, to_height;
+    enum display_blend blend;
+    uint32_t alpha;
+};
+
+/* A frame and what is above it. */
+struct picture {
+    struct frame *frame; /* NULL: none */
+    uint32_t x, y;
+    unsigned nlayers;
+    struct layer layer[DISPLAY_LAYERS];
 };
 
 /* What a head shows, as it was found last. */
@@ -35,15 +54,24 @@ struct head {
     uint32_t serial;             /* of the picture; 0: never looked */
     bool lit, direct;            /* one plane that fills the picture */
     struct vgpu_scanout scanout; /* without the cursor */
-    struct frame *frame;         /* NULL: dark */
-    uint32_t x, y;
+    struct picture flat;         /* all planes in one frame; none: dark, or no viewer wants it so */
+    struct picture apart;        /* sprite planes as layers; none: there are none, or no viewer wants it so */
+    uint64_t arrangement;        /* a sum of what may make a viewer refuse `apart` */
     struct vgpu_surface cursor_surface;
     struct cursor cursor;
+};
+
+/* References to the frames of a picture. */
+struct held {
+    struct frame *frame[1 + DISPLAY_LAYERS];
 };
 
 struct viewer {
     int fd; /* -1: none */
     bool attached, blocked;
+    bool damage_lost;                   /* a change in place was not told: the socket was full */
+    bool layers;                        /* takes them ... */
+    uint64_t refused, sent_arrangement; /* ... but not those; 0: none */
     unsigned head;
     uint64_t deadline;          /* to attach, or to answer; UINT64_MAX: none */
     uint32_t known[FRAMES_MAX]; /* ids of the frames that it was given, by slot */
@@ -56,7 +84,7 @@ struct viewer {
     uint64_t answer_by;         /* what was sent is answered in time until then */
     unsigned late;              /* answers in a row */
     unsigned proof, proof_left; /* answers in time until it has its vote (again): at first, still missing */
-    struct frame *pending, *showing;
+    struct held pending, showing;
     struct cursor cursor; /* as told */
 };
 
@@ -69,6 +97,7 @@ struct display_server {
     struct viewer viewer[DISPLAY_VIEWERS];
     struct display_stats stats;
     uint64_t flip_wait;
+    uint64_t accept_at; /* when to try again to take somebody in, for whom there was no descriptor; 0: at once */
     struct gt_ratelimit log_rl;
 };
 
@@ -77,6 +106,24 @@ void head_look(struct display_server *s, unsigned head, uint64_t now);
 void head_refresh(struct display_server *s, unsigned head, uint64_t now);
 /* Gives up its frames. */
 void head_drop(struct display_server *s, unsigned head);
+/* Is there anything to be given up? */
+bool head_has_frames(const struct head *h);
+/* What is shown is another picture from now on. */
+void head_next_serial(struct head *h);
+
+/* server_layers.c */
+/* Can the planes be told apart? Without the cursor. */
+bool layers_possible(const struct vgpu_scanout *sc);
+/* All of it as shared frames, of which references are the caller's. False: a frame cannot be shared. */
+bool layers_share(struct display_server *s, const struct vgpu_scanout *sc, struct picture *out);
+/* A sum of all but what changes while a guest plays a video or moves it about. Never 0. */
+uint64_t layers_arrangement(const struct vgpu_scanout *sc);
+/* The references of a picture are given up. */
+void picture_clear(struct display_server *s, struct picture *p);
+/* Is the surface, alone, all of the picture, and one that a viewer can take as it is? */
+bool surface_is_direct(const struct vgpu_scanout *sc, const struct vgpu_surface *s);
+/* Which picture a viewer of the head gets. */
+const struct picture *picture_for(const struct viewer *v, const struct head *h);
 
 /* server_flip.c */
 /* How long the guest waits for viewers to show a flip of this head. */

@@ -22,6 +22,29 @@ void viewer_accept(struct display_server *s, struct viewer *v, int fd, uint64_t 
     v->deadline = now + ATTACH_NS;
 }
 
+/* ---- the frames that it may read */
+
+static void held_drop(struct display_server *s, struct held *h)
+{
+    const struct held old = *h;
+
+    *h = (struct held){0};
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(old.frame); i++)
+        frame_unref(&s->frames, old.frame[i]);
+}
+
+static void hold(struct held *h, const struct picture *p)
+{
+    h->frame[0] = p->frame;
+    for (unsigned i = 0; i < p->nlayers; i++)
+        h->frame[1 + i] = p->layer[i].frame;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(h->frame); i++)
+        if (h->frame[i])
+            frame_ref(h->frame[i]);
+}
+
+/* ---- life */
+
 void viewer_drop(struct display_server *s, struct viewer *v, const char *why)
 {
     if (v->fd < 0)
@@ -32,13 +55,12 @@ void viewer_drop(struct display_server *s, struct viewer *v, const char *why)
     } else {
         gt_info("display: a viewer of head %u has left", v->head);
     }
-    const struct viewer old = *v;
-
     close(v->fd);
+    v->fd = -1; /* what is given up now is not told */
+    held_drop(s, &v->pending);
+    held_drop(s, &v->showing);
+    frame_unref(&s->frames, v->cursor.frame);
     viewer_init(v);
-    frame_unref(&s->frames, old.pending);
-    frame_unref(&s->frames, old.showing);
-    frame_unref(&s->frames, old.cursor.frame);
 }
 
 bool viewer_ready(const struct viewer *v)
@@ -105,15 +127,43 @@ static bool send_frame(struct display_server *s, struct viewer *v, const struct 
     return true;
 }
 
-static bool send_flip(struct display_server *s, struct viewer *v, const struct head *h)
+static bool send_layer(struct display_server *s, struct viewer *v, const struct layer *l, unsigned index,
+                       uint32_t serial)
 {
-    struct display_flip m = {.h = {.serial = h->serial}, .ns = h->picture_ns};
+    struct display_layer m = {
+        .h = {.serial = serial},
+        .slot = slot_of(s, l->frame),
+        .id = l->frame->id,
+        .x = l->x,
+        .y = l->y,
+        .width = l->width,
+        .height = l->height,
+        .to_x = l->to_x,
+        .to_y = l->to_y,
+        .to_width = l->to_width,
+        .to_height = l->to_height,
+        .index = (uint16_t)index,
+        .blend = (uint16_t)l->blend,
+        .alpha = l->alpha,
+    };
 
-    if (h->frame) {
-        m.slot = slot_of(s, h->frame);
-        m.id = h->frame->id;
-        m.x = h->x;
-        m.y = h->y;
+    return send_frame(s, v, l->frame) && send_message(v, &m, DISPLAY_LAYER, sizeof(m), -1);
+}
+
+static bool send_flip(struct display_server *s, struct viewer *v, const struct head *h, const struct picture *p)
+{
+    struct display_flip m = {.h = {.serial = h->serial}, .layers = p->nlayers, .ns = h->picture_ns};
+
+    if (p->frame && !send_frame(s, v, p->frame))
+        return false;
+    for (unsigned i = 0; i < p->nlayers; i++)
+        if (!send_layer(s, v, &p->layer[i], i, h->serial))
+            return false;
+    if (p->frame) {
+        m.slot = slot_of(s, p->frame);
+        m.id = p->frame->id;
+        m.x = p->x;
+        m.y = p->y;
         m.width = h->scanout.width;
         m.height = h->scanout.height;
         m.mhz = h->scanout.mhz;
@@ -123,21 +173,23 @@ static bool send_flip(struct display_server *s, struct viewer *v, const struct h
 
 static void update_picture(struct display_server *s, struct viewer *v, const struct head *h, uint64_t now)
 {
-    if ((h->frame && !send_frame(s, v, h->frame)) || !send_flip(s, v, h))
-        return;
+    const struct picture *p = picture_for(v, h);
+
+    if ((h->lit && !p->frame) || !send_flip(s, v, h, p))
+        return; /* there will be one of its kind; or the socket is full */
     const uint32_t flips = h->flip - v->sent_flip;
 
-    v->flipped = v->sent && h->frame && flips && flips <= INT32_MAX;
+    v->flipped = v->sent && p->frame && flips && flips <= INT32_MAX;
     s->stats.skipped += v->flipped ? flips - 1 : 0;
     v->sent = h->serial;
     v->sent_ns = h->picture_ns;
     v->sent_flip = h->flip;
+    v->sent_arrangement = p->nlayers ? h->arrangement : 0;
     v->answer_by = now + flip_patience(s, h);
     v->deadline = now + ANSWER_NS;
-    v->pending = h->frame;
-    if (v->pending)
-        frame_ref(v->pending);
+    hold(&v->pending, p);
     s->stats.flips++;
+    s->stats.layers += p->nlayers;
 }
 
 static bool same_cursor(const struct cursor *a, const struct cursor *b)
@@ -168,6 +220,23 @@ static void update_cursor(struct display_server *s, struct viewer *v, const stru
     s->stats.cursors++;
 }
 
+/* All of a copied frame may have changed. */
+static void damage_all(struct display_server *s, struct viewer *v, const struct frame *f)
+{
+    if (f && f->kind != FRAME_SHARED)
+        viewer_damage(s, v, f, &(struct frame_damage){.first = 0, .end = f->image.height});
+}
+
+/* Which rows were not told is not kept. */
+static void make_up_for_damage(struct display_server *s, struct viewer *v)
+{
+    v->damage_lost = false;
+    damage_all(s, v, v->showing.frame[0]);
+    if (v->pending.frame[0] != v->showing.frame[0])
+        damage_all(s, v, v->pending.frame[0]);
+    damage_all(s, v, v->cursor.frame);
+}
+
 void viewer_update(struct display_server *s, struct viewer *v, uint64_t now)
 {
     const struct head *h = &s->head[v->head];
@@ -178,14 +247,16 @@ void viewer_update(struct display_server *s, struct viewer *v, uint64_t now)
         update_picture(s, v, h, now);
     if (!v->blocked && !same_cursor(&v->cursor, &h->cursor))
         update_cursor(s, v, h);
+    if (!v->blocked && v->damage_lost)
+        make_up_for_damage(s, v);
 }
 
 void viewer_damage(struct display_server *s, struct viewer *v, const struct frame *f, const struct frame_damage *d)
 {
     struct display_damage m = {.slot = slot_of(s, f), .id = f->id, .first = d->first, .end = d->end};
 
-    if (v->fd >= 0 && v->attached && v->known[m.slot] == f->id)
-        (void)send_message(v, &m, DISPLAY_DAMAGE, sizeof(m), -1);
+    if (v->fd >= 0 && v->attached && v->known[m.slot] == f->id && !send_message(v, &m, DISPLAY_DAMAGE, sizeof(m), -1))
+        v->damage_lost = true;
 }
 
 void viewer_forget(struct display_server *s, struct viewer *v, const struct frame *f)
@@ -217,6 +288,7 @@ static const char *on_attach(struct display_server *s, struct viewer *v, const s
     if (!send_message(v, &hello, DISPLAY_HELLO, sizeof(hello), -1))
         return NULL;
     v->attached = true;
+    v->layers = m->flags & DISPLAY_ATTACH_LAYERS;
     flip_viewer_init(v, m->flags & DISPLAY_ATTACH_PACED);
     v->deadline = UINT64_MAX;
     s->head[v->head].dirty = true;
@@ -232,15 +304,29 @@ static const char *on_shown(struct display_server *s, struct viewer *v, uint32_t
 
     v->shown = serial;
     v->deadline = UINT64_MAX;
-    struct frame *old = v->showing;
-
+    held_drop(s, &v->showing);
     v->showing = v->pending;
-    v->pending = NULL;
-    frame_unref(&s->frames, old);
+    v->pending = (struct held){0};
     s->stats.shown++;
     if (v->flipped)
         latency_add(&s->stats.latency, latency);
     flip_answered(s, v, now);
+    return NULL;
+}
+
+static const char *on_compose(struct display_server *s, struct viewer *v, uint32_t serial)
+{
+    struct head *h = &s->head[v->head];
+
+    if (!v->attached || v->sent == v->shown || serial != v->sent || !v->sent_arrangement)
+        return "it refuses what it was not sent";
+    v->shown = serial;
+    v->deadline = UINT64_MAX;
+    v->refused = v->sent_arrangement;
+    held_drop(s, &v->pending);
+    s->stats.refused++;
+    h->dirty = true;
+    head_next_serial(h); /* it is told again */
     return NULL;
 }
 
@@ -258,6 +344,8 @@ static const char *handle(struct display_server *s, struct viewer *v, const void
         return on_attach(s, v, message);
     if (h.type == DISPLAY_SHOWN && n == sizeof(h))
         return on_shown(s, v, h.serial, now);
+    if (h.type == DISPLAY_COMPOSE && n == sizeof(h))
+        return on_compose(s, v, h.serial);
     if (h.type == DISPLAY_REFRESH && n == sizeof(h) && v->attached) {
         s->head[v->head].refresh = true;
         return NULL;

@@ -16,8 +16,9 @@
 #include "display/format.h"
 #include "vgpu/base/bits.h"
 
-#define SEND_TIMEOUT_S  5
-#define MESSAGES_A_CALL 64u
+#define SEND_TIMEOUT_S    5
+#define CONNECT_TIMEOUT_S 2 /* for a gtmux-dm that does not accept */
+#define MESSAGES_A_CALL   64u
 
 struct display_viewer {
     int sock;
@@ -26,6 +27,9 @@ struct display_viewer {
     char guest[DISPLAY_NAME_MAX];
     bool greeted;
     struct viewer_frame frame[DISPLAY_SLOTS];
+    unsigned nlayers; /* of the flip that comes */
+    uint32_t layer_serial;
+    struct viewer_layer layer[DISPLAY_LAYERS];
 };
 
 static int send_header(struct display_viewer *v, uint16_t type, uint32_t serial)
@@ -45,7 +49,8 @@ int viewer_attach(struct display_viewer **out, int sock, unsigned head, const st
                                      .magic = DISPLAY_MAGIC,
                                      .version = DISPLAY_VERSION,
                                      .head = head,
-                                     .flags = events->paced ? DISPLAY_ATTACH_PACED : 0};
+                                     .flags = (events->paced ? DISPLAY_ATTACH_PACED : 0) |
+                                              (events->layers ? DISPLAY_ATTACH_LAYERS : 0)};
     struct display_viewer *v = calloc(1, sizeof(*v));
 
     *out = NULL;
@@ -66,6 +71,7 @@ int viewer_attach(struct display_viewer **out, int sock, unsigned head, const st
 int viewer_connect(struct display_viewer **out, const char *path, unsigned head, const struct viewer_events *events,
                    void *ctx, char *err, size_t errsz)
 {
+    const struct timeval patience = {.tv_sec = CONNECT_TIMEOUT_S};
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int sock;
 
@@ -76,8 +82,9 @@ int viewer_connect(struct display_viewer **out, const char *path, unsigned head,
     }
     memcpy(a.sun_path, path, strlen(path));
     sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (sock < 0 || connect(sock, (struct sockaddr *)&a, sizeof(a))) {
-        int error = errno;
+    if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+        connect(sock, (struct sockaddr *)&a, sizeof(a))) {
+        int error = errno == EAGAIN ? ETIMEDOUT : errno;
 
         snprintf(err, errsz, "cannot connect to %s: %s", path, strerror(error));
         if (sock >= 0)
@@ -93,6 +100,9 @@ static void drop_frame(struct display_viewer *v, struct viewer_frame *f)
         return;
     if (v->events->gone)
         v->events->gone(v->ctx, f);
+    for (unsigned i = 0; i < v->nlayers; i++)
+        if (v->layer[i].frame == f)
+            v->nlayers = 0; /* the flip that they are for will not do */
     if (f->map)
         munmap((void *)(uintptr_t)f->map, f->bytes);
     close(f->fd);
@@ -122,6 +132,11 @@ const char *viewer_guest(const struct display_viewer *v)
 int viewer_shown(struct display_viewer *v, uint32_t serial)
 {
     return send_header(v, DISPLAY_SHOWN, serial);
+}
+
+int viewer_compose(struct display_viewer *v, uint32_t serial)
+{
+    return send_header(v, DISPLAY_COMPOSE, serial);
 }
 
 int viewer_refresh(struct display_viewer *v)
@@ -215,21 +230,63 @@ static int on_forget(struct display_viewer *v, const struct display_forget *m)
     return 0;
 }
 
+/* Part of the frame, and somewhere near the picture. */
+static bool layer_ok(const struct display_layer *m, const struct viewer_frame *f)
+{
+    return f && m->width && m->height && gt_range_ok(m->x, m->width, f->width) &&
+           gt_range_ok(m->y, m->height, f->height) && m->to_width && m->to_height && m->to_width <= VIEWER_SIDE_MAX &&
+           m->to_height <= VIEWER_SIDE_MAX && abs(m->to_x) <= (int)VIEWER_SIDE_MAX &&
+           abs(m->to_y) <= (int)VIEWER_SIDE_MAX && m->blend <= DISPLAY_COVERAGE && m->alpha <= DISPLAY_ALPHA_MAX;
+}
+
+static int on_layer(struct display_viewer *v, const struct display_layer *m)
+{
+    struct viewer_frame *f = find(v, m->slot, m->id);
+
+    if (!v->events->layers || m->index >= DISPLAY_LAYERS || m->to_x == INT32_MIN || m->to_y == INT32_MIN ||
+        !layer_ok(m, f))
+        return -EPROTO;
+    if (!m->index)
+        v->nlayers = 0;
+    if (m->index != v->nlayers || (m->index && m->h.serial != v->layer_serial))
+        return -EPROTO;
+    v->layer_serial = m->h.serial;
+    v->layer[v->nlayers++] = (struct viewer_layer){
+        .frame = f,
+        .x = m->x,
+        .y = m->y,
+        .width = m->width,
+        .height = m->height,
+        .to_x = m->to_x,
+        .to_y = m->to_y,
+        .to_width = m->to_width,
+        .to_height = m->to_height,
+        .blend = (enum display_blend)m->blend,
+        .alpha = m->alpha,
+    };
+    return 0;
+}
+
 static int on_flip(struct display_viewer *v, const struct display_flip *m)
 {
-    const struct viewer_flip flip = {
+    struct viewer_flip flip = {
         .frame = find(v, m->slot, m->id),
         .x = m->x,
         .y = m->y,
         .width = m->width,
         .height = m->height,
         .mhz = m->mhz,
+        .nlayers = m->layers,
         .serial = m->h.serial,
         .ns = m->ns,
     };
 
     if (!m->h.serial || (m->id && !flip.frame))
         return -EPROTO;
+    if (m->layers && (!flip.frame || m->layers != v->nlayers || v->layer_serial != m->h.serial))
+        return -EPROTO;
+    memcpy(flip.layer, v->layer, sizeof(*v->layer) * m->layers);
+    v->nlayers = 0;
     if (flip.frame && (!m->width || !m->height || !gt_range_ok(m->x, m->width, flip.frame->width) ||
                        !gt_range_ok(m->y, m->height, flip.frame->height)))
         return -EPROTO;
@@ -286,6 +343,8 @@ static int handle(struct display_viewer *v, const void *message, size_t n, int *
         return n == sizeof(struct display_frame) ? on_frame(v, message, fd) : -EPROTO;
     case DISPLAY_FORGET:
         return n == sizeof(struct display_forget) ? on_forget(v, message) : -EPROTO;
+    case DISPLAY_LAYER:
+        return n == sizeof(struct display_layer) ? on_layer(v, message) : -EPROTO;
     case DISPLAY_FLIP:
         return n == sizeof(struct display_flip) ? on_flip(v, message) : -EPROTO;
     case DISPLAY_DAMAGE:

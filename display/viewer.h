@@ -27,9 +27,21 @@ struct viewer_frame {
     void *user;         /* what the sink keeps with it */
 };
 
+/* A plane above the picture; the fields are those of struct display_layer. */
+struct viewer_layer {
+    struct viewer_frame *frame;
+    uint32_t x, y, width, height;
+    int32_t to_x, to_y;
+    uint32_t to_width, to_height;
+    enum display_blend blend;
+    uint32_t alpha;
+};
+
 struct viewer_flip {
     struct viewer_frame *frame; /* NULL: dark */
     uint32_t x, y, width, height, mhz;
+    unsigned nlayers;                          /* 0, unless asked for */
+    struct viewer_layer layer[DISPLAY_LAYERS]; /* bottom first */
     uint32_t serial;
     uint64_t ns;
 };
@@ -54,6 +66,8 @@ struct viewer_events {
     /* The guest gets a buffer back when the sink has answered the flip that took it off the screen. For sinks that
      * answer when they do not read the old frame any more, and within a frame or two. */
     bool paced;
+    /* Flips may have layers. One that cannot be shown so may be answered with viewer_compose. */
+    bool layers;
 };
 
 /* Connects to a display socket and asks for a head. 0 or -errno with a message. */
@@ -72,6 +86,8 @@ int viewer_dispatch(struct display_viewer *v);
 const char *viewer_guest(const struct display_viewer *v);
 /* Answers a flip. 0 or -errno. */
 int viewer_shown(struct display_viewer *v, uint32_t serial);
+/* Refuses a flip with layers: it will come again as one picture, and so will those like it. 0 or -errno. */
+int viewer_compose(struct display_viewer *v, uint32_t serial);
 /* Asks to look for changes in a copied frame. 0 or -errno. */
 int viewer_refresh(struct display_viewer *v);
 /* Maps a frame for reading (once; it stays mapped). NULL with errno. */

@@ -11,11 +11,12 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
 
-#define PATIENCE_NS    (5 * NS_PER_S)    /* for a compositor's answer at the start */
-#define FLUSH_NS       UINT64_C(5000000) /* until a full socket is tried again */
-#define DMABUF_VERSION 4u
-#define FIRST_WIDTH    640u /* of the window until the guest shows something */
-#define FIRST_HEIGHT   480u
+#define PATIENCE_NS        (5 * NS_PER_S)    /* for a compositor's answer at the start */
+#define FLUSH_NS           UINT64_C(5000000) /* until a full socket is tried again */
+#define DMABUF_VERSION     4u
+#define COMPOSITOR_VERSION 4u   /* the first with damage_buffer */
+#define FIRST_WIDTH        640u /* of the window until the guest shows something */
+#define FIRST_HEIGHT       480u
 
 /* ---- what the compositor offers */
 
@@ -25,21 +26,21 @@ static void on_global(void *ctx, struct wl_registry *r, uint32_t name, const cha
     struct wayland *w = ctx;
     struct {
         const struct wl_interface *interface;
-        uint32_t version; /* at most */
+        uint32_t least, most; /* versions */
         void **to;
     } rows[] = {
-        {&wl_compositor_interface, 4, (void **)&w->compositor},
-        {&wl_subcompositor_interface, 1, (void **)&w->subcompositor},
-        {&wl_shm_interface, 1, (void **)&w->shm},
-        {&xdg_wm_base_interface, 2, (void **)&w->wm},
-        {&wp_viewporter_interface, 1, (void **)&w->viewporter},
-        {&zwp_linux_dmabuf_v1_interface, DMABUF_VERSION, (void **)&w->dmabuf},
-        {&zxdg_decoration_manager_v1_interface, 1, (void **)&w->decorations},
+        {&wl_compositor_interface, COMPOSITOR_VERSION, COMPOSITOR_VERSION, (void **)&w->compositor},
+        {&wl_subcompositor_interface, 1, 1, (void **)&w->subcompositor},
+        {&wl_shm_interface, 1, 1, (void **)&w->shm},
+        {&xdg_wm_base_interface, 1, 2, (void **)&w->wm},
+        {&wp_viewporter_interface, 1, 1, (void **)&w->viewporter},
+        {&zwp_linux_dmabuf_v1_interface, 1, DMABUF_VERSION, (void **)&w->dmabuf},
+        {&zxdg_decoration_manager_v1_interface, 1, 1, (void **)&w->decorations},
     };
 
     for (unsigned i = 0; i < GT_ARRAY_SIZE(rows); i++)
-        if (!*rows[i].to && !strcmp(interface, rows[i].interface->name))
-            *rows[i].to = wl_registry_bind(r, name, rows[i].interface, GT_MIN(version, rows[i].version));
+        if (!*rows[i].to && version >= rows[i].least && !strcmp(interface, rows[i].interface->name))
+            *rows[i].to = wl_registry_bind(r, name, rows[i].interface, GT_MIN(version, rows[i].most));
     if (!strcmp(interface, wl_seat_interface.name))
         winput_add_seat(w, name, version);
 }
@@ -57,13 +58,13 @@ static const struct wl_registry_listener registry_listener = {.global = on_globa
 
 /* ---- the socket */
 
-int wayland_fd(const struct wayland *w)
+static int get_fd(const struct sink *s)
 {
-    return wl_display_get_fd(w->display);
+    return wl_display_get_fd(((const struct wayland *)s)->display);
 }
 
 /* Reads and handles what has come; waits for it until `end`, 0: not at all. */
-static int dispatch(struct wayland *w, uint64_t end)
+static int wait_for_events(struct wayland *w, uint64_t end)
 {
     struct pollfd p = {.fd = wl_display_get_fd(w->display), .events = POLLIN};
     uint64_t now = gt_clock_ns();
@@ -81,9 +82,10 @@ static int dispatch(struct wayland *w, uint64_t end)
     return wl_display_dispatch_pending(w->display) < 0 ? -errno : 0;
 }
 
-int wayland_dispatch(struct wayland *w)
+static int dispatch(struct sink *s)
 {
-    int ret = dispatch(w, 0);
+    struct wayland *w = wayland_of(s);
+    int ret = wait_for_events(w, 0);
 
     return ret ? ret : w->closed;
 }
@@ -106,7 +108,7 @@ static int roundtrip(struct wayland *w)
     if (c)
         wl_callback_add_listener(c, &listener, &done);
     while (!ret && !done)
-        ret = gt_clock_ns() < end ? dispatch(w, end) : -ETIMEDOUT;
+        ret = gt_clock_ns() < end ? wait_for_events(w, end) : -ETIMEDOUT;
     if (c)
         wl_callback_destroy(c);
     return ret;
@@ -125,7 +127,7 @@ static int start(struct wayland *w, char *err, size_t errsz)
         return ret;
     }
     if (!w->compositor || !w->shm || !w->wm) {
-        snprintf(err, errsz, "the Wayland compositor lacks wl_shm or xdg-shell");
+        snprintf(err, errsz, "the Wayland compositor is too old: wl_compositor 4, wl_shm and xdg-shell are needed");
         return -EOPNOTSUPP;
     }
     wl_shm_add_listener(w->shm, &wbuffer_shm_listener, w);
@@ -140,38 +142,6 @@ static int start(struct wayland *w, char *err, size_t errsz)
     if (ret)
         snprintf(err, errsz, "cannot open a window: %s", strerror(-ret));
     return ret;
-}
-
-int wayland_open(struct wayland **out, const struct wayland_options *o, const struct wayland_events *events, void *ctx,
-                 char *err, size_t errsz)
-{
-    struct wayland *w = calloc(1, sizeof(*w));
-    int ret;
-
-    *out = NULL;
-    if (!w) {
-        snprintf(err, errsz, "no memory");
-        return -ENOMEM;
-    }
-    *w = (struct wayland){.opt = *o, .events = *events, .ctx = ctx, .floating = true};
-    wl_list_init(&w->buffers);
-    w->flip.width = FIRST_WIDTH;
-    w->flip.height = FIRST_HEIGHT;
-    errno = 0;
-    w->display = wl_display_connect(NULL);
-    if (!w->display) {
-        ret = errno ? -errno : -ECONNREFUSED;
-        snprintf(err, errsz, "cannot reach a Wayland compositor (WAYLAND_DISPLAY, XDG_RUNTIME_DIR): %s",
-                 strerror(-ret));
-    } else {
-        ret = start(w, err, errsz);
-    }
-    if (ret) {
-        wayland_close(w);
-        return ret;
-    }
-    *out = w;
-    return 0;
 }
 
 static void destroy_globals(struct wayland *w)
@@ -206,10 +176,10 @@ static void destroy_buffers(struct wayland *w)
     }
 }
 
-void wayland_close(struct wayland *w)
+static void close_window(struct sink *s)
 {
-    if (!w)
-        return;
+    struct wayland *w = wayland_of(s);
+
     if (w->display) {
         winput_remove_seat(w);
         wcursor_close(w);
@@ -223,8 +193,9 @@ void wayland_close(struct wayland *w)
     free(w);
 }
 
-uint64_t wayland_tick(struct wayland *w, uint64_t now)
+static uint64_t tick(struct sink *s, uint64_t now)
 {
+    struct wayland *w = wayland_of(s);
     uint64_t next = wpicture_tick(w, now);
 
     next = GT_MIN(next, wwindow_tick(w, now));
@@ -235,7 +206,51 @@ uint64_t wayland_tick(struct wayland *w, uint64_t now)
     return next;
 }
 
-void wayland_get_stats(const struct wayland *w, struct wayland_stats *out)
+static const struct sink_ops ops = {
+    .lost = "the Wayland compositor has gone, or has sent us away",
+    .fd = get_fd,
+    .dispatch = dispatch,
+    .tick = tick,
+    .flip = wpicture_flip,
+    .cursor = wcursor_show,
+    .damage = wpicture_damage,
+    .gone = wpicture_gone,
+    .close = close_window,
+};
+
+int wayland_open(struct sink **out, const struct wayland_options *o, const struct sink_events *events, void *ctx,
+                 char *err, size_t errsz)
 {
-    *out = w->stats;
+    struct wayland *w = calloc(1, sizeof(*w));
+    int ret;
+
+    *out = NULL;
+    if (!w) {
+        snprintf(err, errsz, "no memory");
+        return -ENOMEM;
+    }
+    *w = (struct wayland){.base.ops = &ops, .opt = *o, .events = *events, .ctx = ctx, .floating = true};
+    wl_list_init(&w->buffers);
+    w->flip.width = FIRST_WIDTH;
+    w->flip.height = FIRST_HEIGHT;
+    errno = 0;
+    w->display = wl_display_connect(NULL);
+    if (!w->display) {
+        ret = errno ? -errno : -ECONNREFUSED;
+        snprintf(err, errsz, "cannot reach a Wayland compositor (WAYLAND_DISPLAY, XDG_RUNTIME_DIR): %s",
+                 strerror(-ret));
+    } else {
+        ret = start(w, err, errsz);
+    }
+    if (ret) {
+        close_window(&w->base);
+        return ret;
+    }
+    *out = &w->base;
+    return 0;
+}
+
+void wayland_get_stats(const struct sink *s, struct wayland_stats *out)
+{
+    *out = ((const struct wayland *)s)->stats;
 }

@@ -186,7 +186,7 @@ void wbuffer_destroy(struct wbuffer *b)
 
 void wbuffer_drop(struct wbuffer *b)
 {
-    if (b && !b->own && !b->frame && !b->busy && b != b->w->shown && b != b->w->before)
+    if (b && !b->own && !b->frame && !b->params && !b->busy && b != b->w->shown && b != b->w->before)
         wbuffer_destroy(b);
 }
 
@@ -199,6 +199,7 @@ static void on_created(void *ctx, struct zwp_linux_buffer_params_v1 *params, str
     zwp_linux_buffer_params_v1_destroy(params);
     b->params = NULL;
     set_buffer(b, buffer);
+    wbuffer_drop(b);
 }
 
 static void on_failed(void *ctx, struct zwp_linux_buffer_params_v1 *params)
@@ -211,6 +212,7 @@ static void on_failed(void *ctx, struct zwp_linux_buffer_params_v1 *params)
     b->w->stats.refused++;
     if (b->w->stats.refused == 1)
         gt_info("wayland: the compositor cannot import the guest's memory, it is copied");
+    wbuffer_drop(b);
 }
 
 static const struct zwp_linux_buffer_params_v1_listener params_listener = {.created = on_created, .failed = on_failed};

@@ -120,8 +120,9 @@ static bool take_pixels(struct wayland *w, const struct viewer_cursor *now)
     return true;
 }
 
-void wayland_cursor(struct wayland *w, const struct viewer_cursor *now)
+void wcursor_show(struct sink *s, const struct viewer_cursor *now)
 {
+    struct wayland *w = wayland_of(s);
     struct wcursor *c = &w->cursor;
     bool moved = now->frame && (now->x != c->x || now->y != c->y);
 

@@ -10,7 +10,8 @@
 #define SEAT_VERSION 5u
 #define REPEATS_MAX  UINT64_C(100) /* a second */
 /* Way of one click of a wheel, 24.8 fixed point: libinput's 15 degrees are 10 of Wayland's units. */
-#define CLICK (10 * 256)
+#define CLICK   (10 * 256)
+#define WAY_MAX (256 * CLICK)
 
 static void tell(struct wayland *w, const struct input_event *e)
 {
@@ -111,6 +112,22 @@ static const struct wl_keyboard_listener keyboard_listener = {
 
 /* ---- pointer */
 
+static void press(struct wayland *w, enum input_button b, bool down)
+{
+    const uint32_t bit = UINT32_C(1) << b;
+
+    w->input.buttons = down ? w->input.buttons | bit : w->input.buttons & ~bit;
+    tell(w, &(struct input_event){.kind = INPUT_BUTTON, .code = (uint8_t)b, .down = down});
+}
+
+/* Nobody tells when they go up: the pointer left, or was taken away, while they were down. */
+static void release_buttons(struct wayland *w)
+{
+    for (unsigned b = 0; b < INPUT_BUTTONS; b++)
+        if (w->input.buttons >> b & 1)
+            press(w, (enum input_button)b, false);
+}
+
 static void move(struct wayland *w, wl_fixed_t x, wl_fixed_t y)
 {
     w->input.x = size_pixel(x, w->window.width, w->flip.width);
@@ -141,6 +158,7 @@ static void on_leave(void *ctx, struct wl_pointer *p, uint32_t serial, struct wl
     (void)p, (void)serial, (void)s;
     if (!w->input.inside)
         return;
+    release_buttons(w);
     w->input.inside = false;
     wcursor_choose(w);
     wcursor_place(w);
@@ -158,8 +176,7 @@ static void on_button(void *ctx, struct wl_pointer *p, uint32_t serial, uint32_t
 
     (void)p, (void)serial, (void)time;
     if (input_button(button, &b))
-        tell(ctx, &(struct input_event){
-                      .kind = INPUT_BUTTON, .code = (uint8_t)b, .down = state == WL_POINTER_BUTTON_STATE_PRESSED});
+        press(ctx, b, state == WL_POINTER_BUTTON_STATE_PRESSED);
 }
 
 static void on_axis(void *ctx, struct wl_pointer *p, uint32_t time, uint32_t axis, wl_fixed_t value)
@@ -167,8 +184,11 @@ static void on_axis(void *ctx, struct wl_pointer *p, uint32_t time, uint32_t axi
     struct wpointer *i = &((struct wayland *)ctx)->input;
 
     (void)p, (void)time;
-    if (axis < 2)
-        i->scroll[axis] += value < -256 * CLICK ? -256 * CLICK : GT_MIN(value, 256 * CLICK);
+    if (axis >= 2)
+        return;
+    int64_t way = (int64_t)i->scroll[axis] + value;
+
+    i->scroll[axis] = (int32_t)GT_MAX(GT_MIN(way, (int64_t)WAY_MAX), (int64_t)-WAY_MAX);
 }
 
 static void on_axis_discrete(void *ctx, struct wl_pointer *p, uint32_t axis, int32_t clicks)
@@ -236,8 +256,11 @@ static const struct wl_pointer_listener pointer_listener = {
 
 /* ---- seat */
 
-static void lose_pointer(struct wpointer *i)
+static void lose_pointer(struct wayland *w)
 {
+    struct wpointer *i = &w->input;
+
+    release_buttons(w);
     if (i->pointer)
         wl_pointer_release(i->pointer);
     i->pointer = NULL;
@@ -262,7 +285,7 @@ static void on_capabilities(void *ctx, struct wl_seat *seat, uint32_t has)
     struct wpointer *i = &w->input;
 
     if (!(has & WL_SEAT_CAPABILITY_POINTER)) {
-        lose_pointer(i);
+        lose_pointer(w);
     } else if (!i->pointer) {
         i->pointer = wl_seat_get_pointer(seat);
         wl_pointer_add_listener(i->pointer, &pointer_listener, w);
@@ -296,7 +319,7 @@ void winput_remove_seat(struct wayland *w)
 {
     if (!w->input.seat)
         return;
-    lose_pointer(&w->input);
+    lose_pointer(w);
     lose_keyboard(w);
     wl_seat_release(w->input.seat);
     w->input = (struct wpointer){0};

@@ -68,6 +68,7 @@ struct wpointer {
     uint32_t seat_name, enter_serial;
     bool inside;
     uint32_t x, y;                                  /* pixel of the picture */
+    uint32_t buttons;                               /* that are down, a bit each */
     int32_t scroll[2];                              /* way of each axis that has not become clicks, 24.8 fixed point */
     int32_t clicks[2];                              /* of the events of this frame */
     bool has_clicks[2];                             /* the wheel counts them itself */
@@ -76,8 +77,9 @@ struct wpointer {
 };
 
 struct wayland {
+    struct sink base;
     struct wayland_options opt;
-    struct wayland_events events;
+    struct sink_events events;
     void *ctx;
 
     struct wl_display *display;
@@ -129,9 +131,16 @@ struct wayland {
     struct wayland_stats stats;
 };
 
+static inline struct wayland *wayland_of(struct sink *s)
+{
+    return (struct wayland *)s; /* its first member */
+}
+
 /* wayland_buffer.c */
 void wbuffer_destroy(struct wbuffer *b);
-/* A buffer of a frame that is not needed any more unless the compositor reads it. NULL is fine. */
+/* A buffer of a frame that is not needed any more unless the compositor reads it, or has not answered yet whether it
+ * can: the answer must find it (libwayland ends a connection where the compositor's new object finds nobody). NULL is
+ * fine. */
 void wbuffer_drop(struct wbuffer *b);
 /* The frame's own memory as a buffer. NULL: it has to be copied, or (*wait) its import is under way. */
 struct wbuffer *wbuffer_of_frame(struct wayland *w, struct viewer_frame *f, bool *wait);
@@ -144,6 +153,10 @@ void wbuffer_forget_formats(struct wayland *w);
 extern const struct wl_shm_listener wbuffer_shm_listener;
 
 /* wayland_picture.c */
+/* As in struct sink_ops. */
+void wpicture_flip(struct sink *s, const struct viewer_flip *f, uint64_t now);
+void wpicture_damage(struct sink *s, struct viewer_frame *f, uint32_t first, uint32_t end);
+void wpicture_gone(struct sink *s, struct viewer_frame *f);
 /* Draws what is to be drawn and answers what can be; when to be called again. */
 uint64_t wpicture_tick(struct wayland *w, uint64_t now);
 /* All of the picture is to be drawn. */
@@ -162,6 +175,7 @@ uint64_t wwindow_tick(struct wayland *w, uint64_t now);
 extern const struct xdg_wm_base_listener wwindow_wm_listener;
 
 /* wayland_cursor.c */
+void wcursor_show(struct sink *s, const struct viewer_cursor *now); /* as cursor of struct sink_ops */
 int wcursor_open(struct wayland *w);
 void wcursor_close(struct wayland *w);
 /* Window or picture have other sizes. */

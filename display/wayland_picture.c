@@ -158,8 +158,9 @@ static bool draw(struct wayland *w)
     return true;
 }
 
-void wayland_flip(struct wayland *w, const struct viewer_flip *f, uint64_t now)
+void wpicture_flip(struct sink *s, const struct viewer_flip *f, uint64_t now)
 {
+    struct wayland *w = wayland_of(s);
     const struct size old = {w->flip.width, w->flip.height};
     struct wbuffer *before = w->before;
 
@@ -182,8 +183,9 @@ void wayland_flip(struct wayland *w, const struct viewer_flip *f, uint64_t now)
     changed(w, 0, w->flip.height);
 }
 
-void wayland_frame_gone(struct wayland *w, struct viewer_frame *f)
+void wpicture_gone(struct sink *s, struct viewer_frame *f)
 {
+    struct wayland *w = wayland_of(s);
     struct wbuffer *b = f->user;
 
     if (w->flip.frame == f) {
@@ -194,17 +196,15 @@ void wayland_frame_gone(struct wayland *w, struct viewer_frame *f)
     if (!b)
         return;
     b->frame = NULL; /* the compositor has a descriptor of its own: it may go on reading */
-    if (b->params) { /* the answer would come to nobody */
-        zwp_linux_buffer_params_v1_destroy(b->params);
-        b->params = NULL;
-    }
     wbuffer_drop(b);
 }
 
 /* ---- changes without a flip */
 
-void wayland_damage(struct wayland *w, struct viewer_frame *f, uint32_t first, uint32_t end)
+void wpicture_damage(struct sink *s, struct viewer_frame *f, uint32_t first, uint32_t end)
 {
+    struct wayland *w = wayland_of(s);
+
     if (w->flip.frame != f || end <= w->flip.y || first >= w->flip.y + w->flip.height)
         return;
     changed(w, GT_MAX(first, w->flip.y) - w->flip.y, GT_MIN(end - w->flip.y, w->flip.height));
@@ -224,7 +224,7 @@ static void scan(struct wayland *w)
 
     w->stats.scans++;
     if (!f->shared) {
-        w->events.refresh(w->ctx); /* gtmux-dm tells which rows: wayland_damage */
+        w->events.refresh(w->ctx); /* gtmux-dm tells which rows: wpicture_damage */
         return;
     }
     if (!w->damage)

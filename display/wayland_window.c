@@ -39,6 +39,7 @@ void wwindow_follow(struct wayland *w)
     if (w->floating && !w->resizing)
         w->room = (struct size){0, 0};
     fill_room(w);
+    wcursor_place(w); /* also in a window that stays as large: the scale is another one */
 }
 
 uint64_t wwindow_tick(struct wayland *w, uint64_t now)

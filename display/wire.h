@@ -7,6 +7,10 @@
  * and is then about the newest picture. SHOWN also says that the frame shown before is not read any more; until then it
  * stays as it is. Whoever never answers gets no more flips, and is sent away.
  *
+ * A viewer that says so in ATTACH gets the guest's sprite planes as planes of their own: LAYER messages, bottom first,
+ * then the FLIP that they belong to. What it cannot show so it answers with COMPOSE instead of SHOWN, and gets one
+ * picture of all planes, as viewers without layers do, until the guest arranges its planes in another way.
+ *
  * Neither end trusts the other. A wrong message ends the connection.
  */
 #ifndef GTMUX_DISPLAY_WIRE_H
@@ -20,12 +24,14 @@
 #define DISPLAY_SLOTS         32u /* frames that a viewer may have to keep */
 #define DISPLAY_NAME_MAX      48u
 #define DISPLAY_MESSAGE_MAX   64u
+#define DISPLAY_LAYERS        4u /* above the picture */
 
 enum display_message {
     /* from the viewer */
     DISPLAY_ATTACH = 1,
     DISPLAY_SHOWN = 2,   /* the last FLIP is on the screen */
     DISPLAY_REFRESH = 3, /* look for changes in the frame shown, if it is a copy; as often as the viewer wants it */
+    DISPLAY_COMPOSE = 4, /* the last FLIP cannot be shown with its layers; as SHOWN, but what was shown stays */
     /* to the viewer */
     DISPLAY_HELLO = 16,
     DISPLAY_FRAME = 17,  /* with a descriptor; takes the place of what the slot had */
@@ -33,18 +39,20 @@ enum display_message {
     DISPLAY_FLIP = 19,
     DISPLAY_DAMAGE = 20, /* rows of a copied frame were overwritten in place */
     DISPLAY_CURSOR = 21,
+    DISPLAY_LAYER = 22,
 };
 
 struct display_header {
     uint16_t type;   /* enum display_message */
     uint16_t size;   /* of the whole message */
-    uint32_t serial; /* FLIP: counts up from 1; SHOWN: that of the FLIP; else 0 */
+    uint32_t serial; /* FLIP: counts up from 1; LAYER, SHOWN and COMPOSE: that of the FLIP; else 0 */
 };
 
 /* The guest is told of a flip to or from its own memory when SHOWN has answered it, not before: for who scans out. Only
  * who answers within some frames is waited for. */
-#define DISPLAY_ATTACH_PACED 1u
-#define DISPLAY_ATTACH_FLAGS DISPLAY_ATTACH_PACED /* all */
+#define DISPLAY_ATTACH_PACED  1u
+#define DISPLAY_ATTACH_LAYERS 2u                                             /* takes sprite planes as layers */
+#define DISPLAY_ATTACH_FLAGS  (DISPLAY_ATTACH_PACED | DISPLAY_ATTACH_LAYERS) /* all */
 
 struct display_attach {
     struct display_header h;
@@ -85,9 +93,31 @@ struct display_flip {
     uint32_t slot, id;
     uint32_t x, y;
     uint32_t width, height;
-    uint32_t mhz; /* refresh, millihertz */
-    uint32_t reserved;
-    uint64_t ns; /* CLOCK_MONOTONIC when the guest's change became live */
+    uint32_t mhz;    /* refresh, millihertz */
+    uint32_t layers; /* LAYER messages that came before, with the same serial */
+    uint64_t ns;     /* CLOCK_MONOTONIC when the guest's change became live */
+};
+
+enum display_blend {
+    DISPLAY_OPAQUE,        /* the frame's alpha channel, if any, has no meaning */
+    DISPLAY_PREMULTIPLIED, /* by pixel: colours are multiplied by alpha already */
+    DISPLAY_COVERAGE,      /* by pixel: colours are not */
+};
+
+#define DISPLAY_ALPHA_MAX 255u /* opaque */
+
+/* Shows width x height pixels of a frame from x, y on at to_x, to_y of the picture, over it and over the layers of
+ * lower index, with to_width x to_height pixels: scaled when that is another size. Index 0 begins a new FLIP's layers.
+ */
+struct display_layer {
+    struct display_header h;
+    uint32_t slot, id;
+    uint32_t x, y;
+    uint32_t width, height;
+    int32_t to_x, to_y;
+    uint32_t to_width, to_height;
+    uint16_t index, blend; /* enum display_blend */
+    uint32_t alpha;        /* of the whole layer, 0..DISPLAY_ALPHA_MAX; besides that of its pixels */
 };
 
 struct display_damage {
@@ -110,6 +140,7 @@ _Static_assert(sizeof(struct display_hello) == 64, "on the wire");
 _Static_assert(sizeof(struct display_frame) == 56, "on the wire");
 _Static_assert(sizeof(struct display_forget) == 16, "on the wire");
 _Static_assert(sizeof(struct display_flip) == 48, "on the wire");
+_Static_assert(sizeof(struct display_layer) == 56, "on the wire");
 _Static_assert(sizeof(struct display_damage) == 24, "on the wire");
 _Static_assert(sizeof(struct display_cursor) == 32, "on the wire");
 

@@ -16,6 +16,7 @@ const struct trace_shape trace_shapes[TRACE_TYPES] = {
     [TRACE_WAIT] = {.name = "WAIT", .args = 2, .event = true},
     [TRACE_SHOWN] = {.name = "SHOWN", .args = 2, .event = true},
     [TRACE_EDID] = {.name = "EDID", .args = 1, .data = true, .event = true},
+    [TRACE_PACE] = {.name = "PACE", .args = 2, .event = true},
     [TRACE_TIME] = {.name = "TIME", .args = 2},
     [TRACE_MEM] = {.name = "MEM", .args = 2, .data = true},
     [TRACE_FAULT] = {.name = "FAULT", .args = 1},

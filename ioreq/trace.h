@@ -33,6 +33,7 @@ enum trace_type {
     TRACE_WAIT = 10,  /* head, nanoseconds: vgpu_flip_wait */
     TRACE_SHOWN = 11, /* head, flip: vgpu_flip_shown */
     TRACE_EDID = 12,  /* head; data: the EDID of the monitor that is plugged in */
+    TRACE_PACE = 13,  /* head, nanoseconds: vgpu_flip_pace */
     /* Results: what the device learnt from outside during the event before. `calls` = its calls out since the last
      * result (memory and time alike), this one included. */
     TRACE_TIME = 16,   /* calls, nanoseconds since the last TIME (mod 2^64) */

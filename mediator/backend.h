@@ -23,6 +23,8 @@ struct backend_ops {
     /* As vgpu_ops.payload; called on the engine's thread. */
     enum vgpu_payload (*payload)(struct backend *b, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw);
     void (*stats)(struct backend *b, struct backend_stats *out); /* any thread */
+    /* In the child of a fork, when no payload was being executed: the backend's threads are the parent's. */
+    void (*forked)(struct backend *b);
     void (*destroy)(struct backend *b);
 };
 

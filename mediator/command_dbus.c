@@ -9,17 +9,14 @@
 #include "mediator/command_view.h"
 #include "mediator/control_wire.h"
 
-#define FPS_DEFAULT 30u
-#define FPS_MAX     240u
-#define SUFFIX      ".dbus"
+#define SUFFIX ".dbus"
 
 enum { OPT_UNIX = 256, OPT_FPS };
 
 struct dbus_command {
-    struct view_common view; /* first */
+    struct view_common view;
     struct qdbus_options opt;
     struct sockaddr_un address;
-    struct qdbus *qdbus;
 };
 
 static const struct argp_option option_rows[] = {
@@ -40,7 +37,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->opt.path = arg;
         return 0;
     case OPT_FPS:
-        c->opt.fps = view_number(state, "--fps=", arg, 1, FPS_MAX);
+        c->opt.fps = view_number(state, "--fps=", arg, 1, VIEW_FPS_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -57,81 +54,36 @@ static const struct argp parser = {
     .children = children,
 };
 
-static void on_flip(void *ctx, const struct viewer_flip *f)
-{
-    qdbus_flip(((struct dbus_command *)ctx)->qdbus, f);
-}
-
-static void on_cursor(void *ctx, const struct viewer_cursor *cursor)
-{
-    qdbus_cursor(((struct dbus_command *)ctx)->qdbus, cursor);
-}
-
-static void on_gone(void *ctx, struct viewer_frame *f)
-{
-    qdbus_frame_gone(((struct dbus_command *)ctx)->qdbus, f);
-}
-
-static int dispatch(void *ctx)
-{
-    int rc = qdbus_dispatch(((struct dbus_command *)ctx)->qdbus);
-
-    if (rc < 0)
-        fprintf(stderr, "gtmux: the D-Bus loop broke: %s\n", strerror(-rc));
-    return rc;
-}
-
-/* Sends what a flip has made. What breaks here breaks the next dispatch, too. */
-static uint64_t tick(void *ctx, uint64_t now)
-{
-    (void)now;
-    qdbus_dispatch(((struct dbus_command *)ctx)->qdbus);
-    return UINT64_MAX;
-}
-
-static void print_stats(const struct dbus_command *c)
+static void print_stats(const struct sink *s)
 {
     struct qdbus_stats st;
 
-    qdbus_get_stats(c->qdbus, &st);
+    qdbus_get_stats(s, &st);
     printf("pictures: %llu as dma-bufs, %llu as maps, %llu as pixels; %llu updates, %llu bytes copied\n",
            (unsigned long long)st.scanouts_dmabuf, (unsigned long long)st.scanouts_map,
            (unsigned long long)st.scanouts_pixels, (unsigned long long)st.updates, (unsigned long long)st.bytes_copied);
 }
 
-static int serve(struct dbus_command *c)
+static int open_sink(void *command, struct sink **out, char *err, size_t errsz)
 {
-    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone, .paced = true};
-    static const struct qdbus_events qdbus_events = {
-        .shown = view_shown, .refresh = view_refresh, .resize = view_resize, .input = view_input};
-    char err[256] = "";
-    int code = EXIT_FAILURE;
+    struct dbus_command *c = command;
 
-    /* The guest first: its name is part of the socket's. */
-    if (view_connect(&c->view, &events))
-        return EXIT_FAILURE;
     if (!c->opt.path && !wire_address(&c->address, c->view.run_dir, c->view.name, SUFFIX))
         c->opt.path = c->address.sun_path;
     c->opt.name = c->view.name;
     c->opt.head = c->view.head;
     c->opt.input = c->view.input != NULL;
-    if (qdbus_open(&c->qdbus, &c->opt, &qdbus_events, c, err, sizeof(err)))
-        fprintf(stderr, "gtmux: %s\n", err);
-    else
-        code = view_run(&c->view, &(struct view_loop){qdbus_fd(c->qdbus), dispatch, tick});
-    if (c->qdbus && c->view.verbose)
-        print_stats(c);
-    return code;
+    return qdbus_open(out, &c->opt, &view_events, &c->view, err, errsz);
 }
 
 int command_dbus(int argc, char **argv)
 {
-    struct dbus_command c = {.opt.fps = FPS_DEFAULT};
-    int code = view_begin(&parser, argc, argv, &c);
+    static const struct view_kind kind = {.paced = true, .open = open_sink, .print_stats = print_stats};
+    struct dbus_command c = {.opt.fps = VIEW_FPS_DEFAULT};
+    int code = view_begin(&c.view, &parser, argc, argv, &c);
 
     if (!code && !(code = view_begin_input(&c.view)))
-        code = serve(&c);
+        code = view_serve(&c.view, &kind, &c);
     view_end(&c.view);
-    qdbus_close(c.qdbus);
     return code;
 }

@@ -175,7 +175,31 @@ static int wait_for_it(void)
     return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static int run(const struct options *o, const char *root, const char *shim)
+/* Keeps signals that would end us, with files left behind, until there is somebody to pass them on to. */
+static void block_signals(sigset_t *before)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
+static void become_program(const struct options *o, const char *root, const char *shim)
+{
+    set_environment(o, root, shim);
+    execvp(o->program[0], o->program);
+    int error = errno;
+
+    fprintf(stderr, "gtmux: %s: %s\n", o->program[0], strerror(error));
+    _exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+}
+
+/* With signals blocked; `before`: those that the program has blocked. */
+static int run(const struct options *o, const char *root, const char *shim, const sigset_t *before)
 {
     const struct sigaction forward = {.sa_handler = pass_on}, ignore = {.sa_handler = SIG_IGN};
 
@@ -185,15 +209,14 @@ static int run(const struct options *o, const char *root, const char *shim)
         return EXIT_FAILED;
     }
     if (!child) {
-        set_environment(o, root, shim);
-        execvp(o->program[0], o->program);
-        fprintf(stderr, "gtmux: %s: %s\n", o->program[0], strerror(errno));
-        _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+        sigprocmask(SIG_SETMASK, before, NULL);
+        become_program(o, root, shim);
     }
     sigaction(SIGTERM, &forward, NULL);
     sigaction(SIGHUP, &forward, NULL);
     sigaction(SIGINT, &ignore, NULL);
     sigaction(SIGQUIT, &ignore, NULL);
+    sigprocmask(SIG_SETMASK, before, NULL);
     return wait_for_it();
 }
 
@@ -234,22 +257,24 @@ int command_exec(int argc, char **argv)
                                        NULL};
     struct options o = {.frames = 10, .mode = {.width = 1280, .height = 720}};
     char root[PATH_MAX], shim[PATH_MAX];
+    sigset_t before;
     int rc;
 
     if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &o))
         return EXIT_USAGE;
     if (!find_shim(shim, sizeof(shim))) {
-        fprintf(stderr, "gtmux: " SHIM " is missing\n");
+        fprintf(stderr, "gtmux: " SHIM " is missing: it belongs into lib/gtmux beside bin; install gtmux again\n");
         return EXIT_FAILED;
     }
     if (make_png_dir(o.png))
         return EXIT_FAILED;
+    block_signals(&before);
     rc = exec_tree_make(root, sizeof(root));
     if (rc) {
         fprintf(stderr, "gtmux: cannot make temporary files: %s\n", strerror(-rc));
         return EXIT_FAILED;
     }
-    rc = run(&o, root, shim);
+    rc = run(&o, root, shim, &before);
     exec_tree_remove(root);
     return rc;
 }

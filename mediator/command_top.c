@@ -1,10 +1,9 @@
-/* gtmux top: who uses the GPU, now. */
-#include <errno.h>
-#include <poll.h>
+/* gtmux top: who uses the GPU, now. This file has the figures, command_top_live.c the terminal. */
+#include "mediator/command_top.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,15 +14,6 @@
 #include "vgpu/base/clock.h"
 
 #define INTERVAL_MS 1000
-
-enum order { BY_USE, BY_WAIT, BY_NAME };
-
-struct options {
-    const char *run_dir;
-    bool once, json;
-    unsigned interval_ms;
-    enum order order;
-};
 
 /* ---- figures: rates between two looks */
 
@@ -44,13 +34,15 @@ static cJSON *ask_dm(const char *run_dir, const char *name)
     return answer;
 }
 
-static cJSON *look(const struct options *o)
+cJSON *top_look(const struct top_options *o)
 {
     cJSON *request = cJSON_CreateObject();
     cJSON *t, *all;
 
     cJSON_AddStringToObject(request, "cmd", "stats");
     all = command_ask_gtmuxd(o->run_dir, request);
+    if (!all)
+        return NULL;
     cJSON_AddNumberToObject(all, "now", (double)gt_clock_ns());
     cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(all, "tenants"))
     {
@@ -102,12 +94,7 @@ static double traps(const cJSON *t)
 
 static double flips(const cJSON *t)
 {
-    const cJSON *p;
-    double sum = command_number(t, "flips");
-
-    cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(t, "dm"), "pipes")) sum +=
-        command_number(p, "flips");
-    return sum;
+    return command_number(t, "flips");
 }
 
 static double requests(const cJSON *t)
@@ -159,8 +146,10 @@ static unsigned queue_depth(const cJSON *t)
 
 static cJSON *make_row(const cJSON *t, const cJSON *before, double ns)
 {
-    static const char *const same[] = {"name",  "kind",   "profile",      "pid",         "weight",
-                                       "limit", "paused", "memory_bytes", "wait_p50_us", "wait_p99_us"};
+    static const char *const same[] = {"name",        "kind",         "profile",
+                                       "pid",         "weight",       "limit",
+                                       "paused",      "memory_bytes", "memory_quota_bytes",
+                                       "wait_p50_us", "wait_p99_us"};
     static const struct {
         const char *name;
         double (*of)(const cJSON *t);
@@ -178,7 +167,27 @@ static cJSON *make_row(const cJSON *t, const cJSON *before, double ns)
     return row;
 }
 
-static cJSON *compare_looks(const cJSON *before, const cJSON *now)
+/* Of each engine: what all tenants together had of it. */
+static void add_engines(cJSON *out, const cJSON *rows)
+{
+    cJSON *engines = cJSON_AddObjectToObject(out, "engines");
+    const cJSON *row, *e;
+
+    cJSON_ArrayForEach(row, rows)
+    {
+        cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(row, "use_percent"))
+        {
+            cJSON *sum = cJSON_GetObjectItemCaseSensitive(engines, e->string);
+
+            if (sum)
+                cJSON_SetNumberValue(sum, sum->valuedouble + e->valuedouble);
+            else
+                cJSON_AddNumberToObject(engines, e->string, e->valuedouble);
+        }
+    }
+}
+
+cJSON *top_compare(const cJSON *before, const cJSON *now)
 {
     double ns = GT_MAX(command_number(now, "now") - command_number(before, "now"), 1.0);
     cJSON *out = cJSON_CreateObject(), *rows;
@@ -193,90 +202,115 @@ static cJSON *compare_looks(const cJSON *before, const cJSON *now)
 
         cJSON_AddItemToArray(rows, make_row(t, name ? find_tenant(before, name) : NULL, ns));
     }
+    add_engines(out, rows);
     return out;
 }
 
-/* ---- the picture */
+/* ---- rows */
 
-static enum order sort_order;
+static const struct {
+    const char *name, *key; /* of a row; NULL: its name */
+} orders[TOP_ORDERS] = {
+    [TOP_BY_NAME] = {"name", NULL},
+    [TOP_BY_USE] = {"use", "use_sum"},
+    [TOP_BY_MEMORY] = {"memory", "memory_bytes"},
+    [TOP_BY_WAIT] = {"wait", "wait_p99_us"},
+    [TOP_BY_REQUESTS] = {"requests", "requests_s"},
+    [TOP_BY_FLIPS] = {"flips", "flips_s"},
+    [TOP_BY_TRAPS] = {"traps", "traps_s"},
+    [TOP_BY_COPIES] = {"copies", "copied_bytes_s"},
+};
 
-static int compare_rows(const void *a, const void *b)
+const char *top_order_name(enum top_order order)
 {
+    return orders[order].name;
+}
+
+static const char *name_of(const cJSON *row)
+{
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "name"));
+
+    return name ? name : "";
+}
+
+static int compare_rows(const void *a, const void *b, void *options)
+{
+    const struct top_options *o = options;
     const cJSON *x = *(const cJSON *const *)a, *y = *(const cJSON *const *)b;
-    const char *name_x = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(x, "name"));
-    const char *name_y = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(y, "name"));
-    const char *key = sort_order == BY_WAIT ? "wait_p99_us" : "use_sum";
-    double d = sort_order == BY_NAME ? 0 : command_number(y, key) - command_number(x, key);
+    const char *key = orders[o->order].key;
+    double d = key ? command_number(y, key) - command_number(x, key) : 0;
+    int sign = d > 0 ? 1 : d < 0 ? -1 : strcmp(name_of(x), name_of(y));
 
-    return d > 0 ? 1 : d < 0 ? -1 : strcmp(name_x ? name_x : "", name_y ? name_y : "");
+    return o->inverted ? -sign : sign;
 }
 
-static void print_row(const cJSON *row)
+size_t top_sort(const cJSON *comparison, const struct top_options *o, const cJSON *rows[TOP_ROWS_MAX])
 {
-    printf("%-20.20s %-10.10s %6.0f %5.0f %6.1f %6.1f %6.1f %6.1f %4.0f %8.1f %8.1f %8.1f %6.1f %8.0f %9.0f %5.0f%s\n",
-           cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "name")),
-           cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "profile")), command_number(row, "weight"),
-           command_number(row, "limit"), command_number(row, "use_percent/rcs0"),
-           command_number(row, "use_percent/bcs0"), command_number(row, "use_percent/vcs0"),
-           command_number(row, "use_percent/vecs0"), command_number(row, "engines_waited_for"),
-           command_number(row, "wait_p50_us") / 1000, command_number(row, "wait_p99_us") / 1000,
-           command_number(row, "requests_s"), command_number(row, "flips_s"), command_number(row, "traps_s"),
-           command_number(row, "copied_bytes_s") / 1024, command_number(row, "resets"),
-           cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "paused")) ? " paused" : "");
-}
-
-static void print_picture(const cJSON *c, enum order order)
-{
-    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(c, "tenants");
-    const cJSON *sorted[1024] = {0}, *row;
+    const cJSON *row;
     size_t n = 0;
 
-    cJSON_ArrayForEach(row, rows)
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(comparison, "tenants"))
     {
-        if (n < GT_ARRAY_SIZE(sorted))
-            sorted[n++] = row;
+        if (n < TOP_ROWS_MAX)
+            rows[n++] = row;
     }
-    sort_order = order;
-    qsort(sorted, n, sizeof(sorted[0]), compare_rows);
-    printf("gtmux top: %zu tenants, %s, over %.1f s\n", n,
-           cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(c, "policy")), command_number(c, "seconds"));
-    printf("%-20s %-10s %6s %5s %6s %6s %6s %6s %4s %8s %8s %8s %6s %8s %9s %5s\n", "NAME", "PROFILE", "WEIGHT", "LIM%",
-           "RCS%", "BCS%", "VCS%", "VECS%", "WANT", "P50-MS", "P99-MS", "REQ/S", "FLIP/S", "TRAP/S", "COPY-KB/S",
-           "RESET");
-    for (size_t i = 0; i < n; i++)
-        print_row(sorted[i]);
+    qsort_r(rows, n, sizeof(rows[0]), compare_rows, (void *)o);
+    return n;
+}
+
+void top_title(const cJSON *comparison, size_t tenants, char *text, size_t size)
+{
+    const cJSON *e;
+    int n = snprintf(text, size, "gtmux top: %zu tenants, %s, over %.1f s", tenants,
+                     cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(comparison, "policy")),
+                     command_number(comparison, "seconds"));
+
+    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(comparison, "engines"))
+    {
+        if (n > 0 && (size_t)n < size)
+            n += snprintf(text + n, size - (size_t)n, ", %s %.0f %%", e->string, e->valuedouble);
+    }
+}
+
+void top_header(char *text, size_t size)
+{
+    snprintf(text, size, "%-20s %-10s %6s %4s %6s %6s %6s %6s %4s %8s %8s %8s %8s %6s %8s %9s %5s", "NAME", "PROFILE",
+             "WEIGHT", "LIM%", "RCS%", "BCS%", "VCS%", "VECS%", "WANT", "P50-MS", "P99-MS", "MEM-MIB", "REQ/S",
+             "FLIP/S", "TRAP/S", "COPY-KB/S", "RESET");
+}
+
+void top_row(const cJSON *row, char *text, size_t size)
+{
+    snprintf(
+        text, size,
+        "%-20.20s %-10.10s %6.0f %4.0f %6.1f %6.1f %6.1f %6.1f %4.0f %8.1f %8.1f %8.1f %8.1f %6.1f %8.0f %9.0f %5.0f%s",
+        name_of(row), cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "profile")),
+        command_number(row, "weight"), command_number(row, "limit"), command_number(row, "use_percent/rcs0"),
+        command_number(row, "use_percent/bcs0"), command_number(row, "use_percent/vcs0"),
+        command_number(row, "use_percent/vecs0"), command_number(row, "engines_waited_for"),
+        command_number(row, "wait_p50_us") / 1000, command_number(row, "wait_p99_us") / 1000,
+        command_number(row, "memory_bytes") / 1048576, command_number(row, "requests_s"),
+        command_number(row, "flips_s"), command_number(row, "traps_s"), command_number(row, "copied_bytes_s") / 1024,
+        command_number(row, "resets"), cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "paused")) ? " paused" : "");
+}
+
+/* ---- the command */
+
+static void print_picture(const cJSON *comparison, const struct top_options *o)
+{
+    const cJSON *rows[TOP_ROWS_MAX];
+    size_t n = top_sort(comparison, o, rows);
+    char text[512];
+
+    top_title(comparison, n, text, sizeof(text));
+    puts(text);
+    top_header(text, sizeof(text));
+    puts(text);
+    for (size_t i = 0; i < n; i++) {
+        top_row(rows[i], text, sizeof(text));
+        puts(text);
+    }
     fflush(stdout);
-}
-
-/* ---- the terminal */
-
-static struct termios terminal;
-
-static bool raw_terminal(void)
-{
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &terminal))
-        return false;
-    struct termios raw = terminal;
-
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-    return !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-}
-
-/* Waits for a key or the time. False: q. */
-static bool wait_key(struct options *o)
-{
-    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-    char key = 0;
-
-    if (poll(&p, 1, (int)o->interval_ms) <= 0 || read(STDIN_FILENO, &key, 1) != 1)
-        return true;
-    if (key == 'u' || key == 'P')
-        o->order = BY_USE;
-    else if (key == 'w')
-        o->order = BY_WAIT;
-    else if (key == 'n' || key == 'N')
-        o->order = BY_NAME;
-    return key != 'q';
 }
 
 static void pause_for(unsigned ms)
@@ -286,60 +320,38 @@ static void pause_for(unsigned ms)
     nanosleep(&ts, NULL);
 }
 
-static int live(struct options *o, cJSON *before)
+/* Pictures, one below the other: once, or without end. */
+static int print_pictures(const struct top_options *o, cJSON *before)
 {
-    bool raw = raw_terminal(), go_on = true;
+    do {
+        pause_for(o->interval_ms);
+        cJSON *now = top_look(o), *c = now ? top_compare(before, now) : NULL;
 
-    while (go_on && before) {
-        if (raw)
-            go_on = wait_key(o);
-        else
-            pause_for(o->interval_ms);
-        cJSON *now = look(o);
-        cJSON *c = now ? compare_looks(before, now) : NULL;
-
-        if (raw)
-            printf("\033[H\033[2J");
-        if (c)
-            print_picture(c, o->order);
-        if (raw)
-            printf("u: by use  w: by wait  n: by name  q: end\n");
+        if (c && o->json)
+            command_print_json(c);
+        else if (c)
+            print_picture(c, o);
         cJSON_Delete(c);
         cJSON_Delete(before);
         before = now;
-    }
-    if (raw)
-        tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+    } while (before && !o->once);
     int code = before ? EXIT_SUCCESS : EXIT_FAILURE;
 
     cJSON_Delete(before);
     return code;
 }
 
-static int once(const struct options *o, cJSON *before)
+static void take_order(struct top_options *o, const char *name, struct argp_state *state)
 {
-    pause_for(o->interval_ms);
-    cJSON *now = look(o);
-
-    if (!now) {
-        cJSON_Delete(before);
-        return EXIT_FAILURE;
-    }
-    cJSON *c = compare_looks(before, now);
-
-    if (o->json)
-        command_print_json(c);
-    else
-        print_picture(c, o->order);
-    cJSON_Delete(c);
-    cJSON_Delete(now);
-    cJSON_Delete(before);
-    return EXIT_SUCCESS;
+    for (o->order = 0; o->order < TOP_ORDERS && strcmp(orders[o->order].name, name) != 0; o->order++)
+        ;
+    if (o->order == TOP_ORDERS)
+        argp_error(state, "--sort=%s: give name, use, memory, wait, requests, flips, traps or copies", name);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *o = state->input;
+    struct top_options *o = state->input;
     char *end;
     double seconds;
 
@@ -352,6 +364,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         o->json = o->once = true;
+        return 0;
+    case 's':
+        take_order(o, arg, state);
         return 0;
     case 'd':
         seconds = strtod(arg, &end);
@@ -370,17 +385,28 @@ int command_top(int argc, char **argv)
         {"run-dir", 'r', "DIR", 0, "Directory of the control sockets", 0},
         {"once", '1', NULL, 0, "Print one picture and end", 0},
         {"json", 'j', NULL, 0, "The same as JSON", 0},
+        {"sort", 's', "name|use|memory|wait|requests|flips|traps|copies", 0, "Which rows come first (default use)", 0},
         {"delay", 'd', "SECONDS", 0, "Time between two pictures (default 1)", 0},
         {0}};
-    static const struct argp parser = {options, parse, NULL, "Shows who uses the GPU.\vKeys: u, w, n sort; q ends.",
-                                       NULL,    NULL,  NULL};
-    struct options o = {.interval_ms = INTERVAL_MS};
+    static const struct argp parser = {
+        options,
+        parse,
+        NULL,
+        "Shows who uses the GPU.\v"
+        "Keys, as in htop: arrows select a tenant; space pauses it or lets it go on, F7 and F8 (- and +) give it less "
+        "or "
+        "more weight, r resets what it executes, k or F9 ends its process, both after a question; N, P, M, T sort by "
+        "name, use, memory, waits, < and > by other columns, I the other way; h or F1 shows this, q or F10 ends.",
+        NULL,
+        NULL,
+        NULL};
+    struct top_options o = {.interval_ms = INTERVAL_MS, .order = TOP_BY_USE};
 
     if (argp_parse(&parser, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
-    cJSON *before = look(&o);
+    cJSON *before = top_look(&o);
 
     if (!before)
         return EXIT_FAILURE;
-    return o.once ? once(&o, before) : live(&o, before);
+    return !o.once && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? top_live(&o, before) : print_pictures(&o, before);
 }

@@ -25,6 +25,7 @@
 
 /* A client that says nothing for so long is dropped: it holds up only other control clients, but them it does. */
 #define CLIENT_TIMEOUT_MS 2000
+#define ACCEPT_RETRY_MS   100 /* when there is no descriptor for a client */
 
 struct control {
     struct session *session;
@@ -147,6 +148,8 @@ static void add_display(cJSON *a, struct session *s)
         {"skipped", st.skipped},
         {"late", st.late},
         {"votes_lost", st.votes_lost},
+        {"planes_apart", st.layers},
+        {"planes_refused", st.refused},
         {"cursor_changes", st.cursors},
         {"viewers_sent_away", st.sent_away},
         {"dmabufs_made", st.frames.shared},
@@ -257,11 +260,16 @@ static size_t take_hex(const char *text, uint8_t *bytes, size_t room)
     return *text ? 0 : n;
 }
 
+static const char too_large[] = "the guest's profile does not allow this monitor; 'gtmux profiles' shows what it does";
+
 static cJSON *plug_edid(struct session *s, unsigned head, const cJSON *edid)
 {
     uint8_t bytes[VGPU_EDID_MAX];
     size_t n = cJSON_IsString(edid) ? take_hex(edid->valuestring, bytes, sizeof(bytes)) : 0;
+    struct vgpu_mode mode;
 
+    if (n && vgpu_edid_whole(bytes, n) && vgpu_edid_preferred(bytes, &mode) && !session_may_plug(s, head, &mode))
+        return answer_error(too_large);
     if (n && !gate_head_set_edid(session_gate(s), head, bytes, n))
         return answer_ok();
     return answer_error(
@@ -285,6 +293,10 @@ static cJSON *cmd_head(struct session *s, const cJSON *request, int *fd)
     bool plugged = connected ? cJSON_IsTrue(connected) : gate_head_get(session_gate(s), (unsigned)head, NULL) || text;
     if (text && (!cJSON_IsString(text) || !mode_parse(text->valuestring, &mode)))
         return answer_error("bad mode: give WIDTHxHEIGHT@HZ, up to 4096x2304 and 240 Hz");
+    if (!text)
+        gate_head_get(session_gate(s), (unsigned)head, &mode);
+    if (plugged && !session_may_plug(s, (unsigned)head, &mode))
+        return answer_error(too_large);
     if (gate_head_set(session_gate(s), (unsigned)head, plugged, text ? &mode : NULL))
         return answer_error("this GPU cannot drive the mode: its pixel clock must be 25 to 675 MHz");
     return answer_ok();
@@ -369,8 +381,10 @@ static void *control_main(void *arg)
         if (fds[0].revents)
             return NULL;
         int sock = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        if (sock < 0)
+        if (sock < 0) {
+            poll(fds, 1, ACCEPT_RETRY_MS);
             continue;
+        }
         serve_client(c, sock);
         close(sock);
     }
@@ -412,7 +426,8 @@ int control_open(struct control **out, struct session *s, const char *run_dir, c
     int rc = c->stop_fd < 0 ? -errno : listen_here(c, run_dir, info.name);
     c->listening = !rc;
     if (rc) {
-        snprintf(err, errsz, "cannot open the control socket %s: %s", c->address.sun_path,
+        snprintf(err, errsz, "cannot open the control socket %s%s: %s", c->address.sun_path[0] ? "" : "of ",
+                 c->address.sun_path[0] ? c->address.sun_path : info.name,
                  rc == -EADDRINUSE ? "a gtmux-dm of this name is running; choose another --name" : strerror(-rc));
         control_close(c);
         return rc;

@@ -32,10 +32,12 @@ void control_close(struct control *c);
 cJSON *control_handle(struct session *s, const char *line, int *fd);
 
 /* ---- client side */
-/* Connects to the dm NAME. A socket, or -errno. */
+/* Connects to the dm NAME, which takes 2 s at most. A socket, or -errno. */
 int control_connect(const char *run_dir, const char *name);
-/* Sends a request and waits for the answer (at most 10 s). fd may be NULL: a passed descriptor is closed. NULL with
- * errno. */
+/* Sends a request and waits for the answer (at most 10 s). fd may be NULL: a passed descriptor is closed. The answer is
+ * the caller's; NULL with errno. */
 cJSON *control_ask(int sock, const cJSON *request, int *fd);
+/* The same, with another time to wait. */
+cJSON *control_ask_for(int sock, const cJSON *request, int *fd, int timeout_ms);
 
 #endif

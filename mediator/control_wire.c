@@ -10,6 +10,9 @@
 
 #include "mediator/control.h"
 #include "mediator/session.h"
+#include "vgpu/base/clock.h"
+
+#define SEND_TIMEOUT_MS 1000 /* in all: who does not read is stuck, or means harm */
 
 static void take_fds(struct msghdr *m, int *fd)
 {
@@ -28,65 +31,124 @@ static void take_fds(struct msghdr *m, int *fd)
     }
 }
 
+/* Waits until the socket is ready; end: by gt_clock_ns. 0 or -errno. */
+static int wait_ready(int sock, short events, uint64_t end)
+{
+    struct pollfd p = {.fd = sock, .events = events};
+
+    for (;;) {
+        uint64_t now = gt_clock_ns();
+        int n = now < end ? poll(&p, 1, (int)((end - now) / 1000000 + 1)) : 0;
+
+        if (n > 0)
+            return 0;
+        if (!n)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+/* Receives what is there. Bytes, 0 at end of file, or -errno. */
+static ssize_t receive(int sock, void *to, size_t size, int *fd)
+{
+    union {
+        char buf[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec io = {.iov_base = to, .iov_len = size};
+    struct msghdr m = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)};
+    ssize_t n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+    if (n < 0)
+        return -errno;
+    take_fds(&m, fd);
+    return n;
+}
+
 int wire_read_line(int sock, char *line, size_t size, int timeout_ms, int *fd)
 {
+    const uint64_t end = gt_clock_ns() + (uint64_t)timeout_ms * 1000000;
     size_t used = 0;
 
     *fd = -1;
     while (used + 1 < size) {
-        union {
-            char buf[CMSG_SPACE(4 * sizeof(int))];
-            struct cmsghdr align;
-        } control;
-        struct iovec io = {.iov_base = line + used, .iov_len = size - 1 - used};
-        struct msghdr m = {
-            .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)};
-        struct pollfd pfd = {.fd = sock, .events = POLLIN};
-        int ready = poll(&pfd, 1, timeout_ms);
-        if (ready <= 0)
-            return ready ? -errno : -ETIMEDOUT;
-        ssize_t n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
-        if (n < 0)
-            return -errno;
-        take_fds(&m, fd);
-        if (n == 0)
-            return 0;
+        int rc = wait_ready(sock, POLLIN, end);
+
+        if (rc)
+            return rc;
+        ssize_t n = receive(sock, line + used, size - 1 - used, fd);
+
+        if (n == -EAGAIN || n == -EINTR)
+            continue;
+        if (n <= 0)
+            return (int)n;
+        char *newline = memchr(line + used, '\n', (size_t)n);
+
         used += (size_t)n;
-        line[used] = 0;
-        char *end = memchr(line, '\n', used);
-        if (end) {
-            *end = 0;
-            return (int)(end - line);
+        if (newline) {
+            *newline = 0;
+            return (int)(newline - line);
         }
     }
     return -EMSGSIZE;
 }
 
+static void attach_fd(struct msghdr *m, void *control, size_t room, int fd)
+{
+    m->msg_control = control;
+    m->msg_controllen = room;
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(fd));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+}
+
+/* The descriptor goes with the first part. */
+static int send_all(int sock, const char *text, size_t n, int fd)
+{
+    const uint64_t end = gt_clock_ns() + SEND_TIMEOUT_MS * UINT64_C(1000000);
+
+    while (n) {
+        union {
+            char buf[CMSG_SPACE(sizeof(int))];
+            struct cmsghdr align;
+        } control = {.buf = {0}};
+        struct iovec io = {.iov_base = (void *)(uintptr_t)text, .iov_len = n};
+        struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+
+        if (fd >= 0)
+            attach_fd(&m, control.buf, sizeof(control.buf), fd);
+        ssize_t done = sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (done > 0) {
+            text += done;
+            n -= (size_t)done;
+            fd = -1;
+            continue;
+        }
+        int rc = errno == EAGAIN ? wait_ready(sock, POLLOUT, end) : errno == EINTR ? 0 : -errno;
+
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 int wire_send(int sock, const cJSON *json, int fd)
 {
-    union {
-        char buf[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {.buf = {0}};
     char *text = cJSON_PrintUnformatted(json);
+
     if (!text)
         return -ENOMEM;
-    struct iovec io[2] = {{.iov_base = text, .iov_len = strlen(text)}, {.iov_base = (char[]){'\n'}, .iov_len = 1}};
-    struct msghdr m = {.msg_iov = io, .msg_iovlen = 2};
-    int rc = 0;
+    size_t n = strlen(text);
 
-    if (fd >= 0) {
-        m.msg_control = control.buf;
-        m.msg_controllen = sizeof(control.buf);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    }
-    /* Lines are far smaller than a socket buffer: a partial send means that the reader is stuck, and is an error. */
-    if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)(io[0].iov_len + 1))
-        rc = errno ? -errno : -EIO;
+    text[n] = '\n'; /* in the place of the 0 */
+    int rc = send_all(sock, text, n + 1, fd);
+
     cJSON_free(text);
     return rc;
 }

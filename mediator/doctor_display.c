@@ -19,11 +19,10 @@
 #define UDMABUF      "/dev/udmabuf"
 #define PARAMETERS   "/sys/module/udmabuf/parameters/"
 #define PIECES_1080P 2025 /* pages of 1920x1080 at 4 bytes a pixel */
-#define KERNEL_PIECES                                                                                                  \
-    1024 /* drivers/dma-buf/udmabuf.c: list_limit and size_limit_mb unless somebody said otherwise                     \
-          */
-#define KERNEL_MB 64
-#define WANTED_MB 64
+/* drivers/dma-buf/udmabuf.c: list_limit and size_limit_mb, unless somebody said otherwise. */
+#define KERNEL_PIECES 1024
+#define KERNEL_MB     64
+#define WANTED_MB     64
 
 /* A list of words in a finding. */
 struct list {

@@ -33,14 +33,12 @@ static bool first_output(const char *const *argv, char *out, size_t size)
     pid_t pid;
     int p[2];
 
-    if (pipe(p))
+    if (pipe2(p, O_CLOEXEC))
         return false;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, p[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addclose(&actions, p[0]);
-    posix_spawn_file_actions_addclose(&actions, p[1]);
     bool ok = !posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
 
     posix_spawn_file_actions_destroy(&actions);

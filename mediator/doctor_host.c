@@ -41,7 +41,7 @@ void probe_run_dir(const struct doctor *d, struct finding *f)
         doctor_say(f, errno == ENOENT ? DOCTOR_OK : DOCTOR_FAIL,
                    errno == ENOENT ? NULL : "set GTMUX_RUN_DIR to another one", "%.200s %s", d->run_dir,
                    errno == ENOENT ? "is not there yet; gtmux-dm makes it" : "cannot be looked into");
-    else if (!S_ISDIR(st.st_mode) || faccessat(-1, d->run_dir, R_OK | W_OK | X_OK, AT_EACCESS))
+    else if (!S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, d->run_dir, R_OK | W_OK | X_OK, AT_EACCESS))
         doctor_say(f, DOCTOR_FAIL, "make it a directory of the user that runs gtmux-dm, or set GTMUX_RUN_DIR",
                    "%.200s is not a directory that we may write to", d->run_dir);
     else if (st.st_uid != geteuid() || (st.st_mode & 0022))

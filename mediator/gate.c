@@ -353,6 +353,15 @@ void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns)
     give(g);
 }
 
+void gate_flip_pace(struct gate *g, unsigned head, uint64_t ns)
+{
+    take(g);
+    record_event(g, &(struct trace_record){.type = TRACE_PACE, .arg = {head, ns}});
+    vgpu_flip_pace(g->v, head, ns);
+    record_result(g, 0);
+    give(g);
+}
+
 void gate_flip_shown(struct gate *g, unsigned head, uint32_t flip)
 {
     take(g);

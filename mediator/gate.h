@@ -25,6 +25,7 @@ struct gate_host {
     void (*kick)(void *ctx, unsigned engine);                  /* same */
     void (*display_kick)(void *ctx);                           /* same */
     void (*scanout_changed)(void *ctx, unsigned pipe);         /* same; may be NULL */
+    bool (*gtt_clear)(void *ctx);                              /* same; may be NULL */
     struct backend *backend;                                   /* payload; not owned */
 };
 
@@ -61,8 +62,9 @@ uint64_t gate_display_tick(struct gate *g);
 int gate_head_set(struct gate *g, unsigned head, bool connected, const struct vgpu_mode *mode);
 int gate_head_set_edid(struct gate *g, unsigned head, const uint8_t *edid, size_t size);
 bool gate_head_get(struct gate *g, unsigned head, struct vgpu_mode *mode);
-/* vgpu_flip_wait, vgpu_flip_shown. */
+/* vgpu_flip_wait, vgpu_flip_pace, vgpu_flip_shown. */
 void gate_flip_wait(struct gate *g, unsigned head, uint64_t ns);
+void gate_flip_pace(struct gate *g, unsigned head, uint64_t ns);
 void gate_flip_shown(struct gate *g, unsigned head, uint32_t flip);
 /* Snapshot of what head shows; false: dark. */
 bool gate_scanout(struct gate *g, unsigned head, struct vgpu_scanout *out);

@@ -105,6 +105,13 @@ static void pass_scanout_changed(void *host, unsigned pipe)
         g->host.scanout_changed(g->host.ctx, pipe);
 }
 
+static bool pass_gtt_clear(void *host)
+{
+    struct gate *g = host;
+
+    return g->host.gtt_clear && g->host.gtt_clear(g->host.ctx);
+}
+
 static enum vgpu_payload pass_payload(void *host, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw)
 {
     struct backend *b = ((struct gate *)host)->host.backend;
@@ -134,6 +141,7 @@ const struct vgpu_ops gate_plain_ops = {
     .quiesce = gate_quiesce,
     .display_kick = pass_display_kick,
     .scanout_changed = pass_scanout_changed,
+    .gtt_clear = pass_gtt_clear,
     .payload = pass_payload,
     .lock = device_lock,
     .unlock = device_unlock,

@@ -12,8 +12,8 @@ static const struct command commands[] = {
     {"stats", "NAME", "Show a guest's counters", 1, 1, true, false, command_stats, NULL},
     {"doctor", "", "Examine this machine, and say what could be better", 0, 0, true, false, command_doctor, NULL},
     {"screenshot", "NAME FILE.png", "Save what a guest's screen shows", 2, 2, true, true, command_screenshot, NULL},
-    {"head", "NAME N on|off|mode=WxH@HZ|edid=FILE", "Plug, unplug or change a guest's monitor", 3, 3, false, false, command_head,
-     NULL},
+    {"head", "NAME N on|off|mode=MODE|edid=FILE", "Plug, unplug or change a guest's monitor", 3, 3, false, false,
+     command_head, NULL},
     {"kms", "NAME", "Show a guest's screen on a monitor of this machine", 1, 1, false, false, NULL, command_kms},
     {"exec", "[--] PROGRAM [ARGUMENT...]", "Run a program on a GPU of its own", 0, 0, false, false, NULL, command_exec},
     {"decode", "FILE", "Print a captured submission or a kernel", 0, 0, false, false, NULL, command_decode},
@@ -37,7 +37,7 @@ static void usage(FILE *out)
 {
     fprintf(out, "Usage: gtmux COMMAND [OPTION...] [ARGUMENT...]\n\n");
     for (size_t i = 0; i < GT_ARRAY_SIZE(commands); i++)
-        fprintf(out, "  %-13s%-28s%s\n", commands[i].name, commands[i].args, commands[i].summary);
+        fprintf(out, "  %-13s%-35s%s\n", commands[i].name, commands[i].args, commands[i].summary);
     fprintf(out, "\n'gtmux COMMAND --help' shows a command's options. Exit codes: 0 done, 1 failed, 2 wrong use.\n");
 }
 

@@ -7,19 +7,14 @@
 
 #include "display/wayland.h"
 #include "mediator/command_view.h"
-#include "vgpu/base/clock.h"
 #include "vgpu/vgpu.h"
-
-#define FPS_DEFAULT 30u
-#define FPS_MAX     240u
 
 enum { OPT_FULLSCREEN = 256, OPT_NO_RESIZE, OPT_COPY, OPT_FPS };
 
 struct view_command {
-    struct view_common view; /* first */
+    struct view_common view;
     char title[128];
     struct wayland_options opt;
-    struct wayland *wayland;
 };
 
 static const struct argp_option option_rows[] = {
@@ -48,7 +43,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->opt.copy = true;
         return 0;
     case OPT_FPS:
-        c->opt.fps = view_number(state, "--fps=", arg, 1, FPS_MAX);
+        c->opt.fps = view_number(state, "--fps=", arg, 1, VIEW_FPS_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -66,45 +61,11 @@ static const struct argp parser = {
     .children = children,
 };
 
-static void on_flip(void *ctx, const struct viewer_flip *f)
-{
-    wayland_flip(((struct view_command *)ctx)->wayland, f, gt_clock_ns());
-}
-
-static void on_cursor(void *ctx, const struct viewer_cursor *cursor)
-{
-    wayland_cursor(((struct view_command *)ctx)->wayland, cursor);
-}
-
-static void on_damage(void *ctx, struct viewer_frame *f, uint32_t first, uint32_t end)
-{
-    wayland_damage(((struct view_command *)ctx)->wayland, f, first, end);
-}
-
-static void on_gone(void *ctx, struct viewer_frame *f)
-{
-    wayland_frame_gone(((struct view_command *)ctx)->wayland, f);
-}
-
-static int dispatch(void *ctx)
-{
-    int rc = wayland_dispatch(((struct view_command *)ctx)->wayland);
-
-    if (rc < 0)
-        fprintf(stderr, "gtmux: the Wayland compositor has gone, or has sent us away: %s\n", strerror(-rc));
-    return rc;
-}
-
-static uint64_t tick(void *ctx, uint64_t now)
-{
-    return wayland_tick(((struct view_command *)ctx)->wayland, now);
-}
-
-static void print_stats(const struct view_command *c)
+static void print_stats(const struct sink *s)
 {
     struct wayland_stats st;
 
-    wayland_get_stats(c->wayland, &st);
+    wayland_get_stats(s, &st);
     printf("%llu commits; flips: %llu as dma-bufs, %llu as gtmux-dm's copies, %llu copied; "
            "%llu bytes copied, %llu dma-bufs refused, %llu looks for changes, %llu modes asked for\n",
            (unsigned long long)st.commits, (unsigned long long)st.imported, (unsigned long long)st.passed,
@@ -112,41 +73,27 @@ static void print_stats(const struct view_command *c)
            (unsigned long long)st.scans, (unsigned long long)st.resizes);
 }
 
-static int serve(struct view_command *c)
+static int open_sink(void *command, struct sink **out, char *err, size_t errsz)
 {
-    static const struct viewer_events events = {
-        .flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone, .paced = true};
-    static const struct wayland_events wayland_events = {
-        .shown = view_shown, .refresh = view_refresh, .resize = view_resize, .input = view_input};
-    char err[256] = "";
+    struct view_command *c = command;
 
     snprintf(c->title, sizeof(c->title), "%s, head %u - gtmux", c->view.name, c->view.head);
     c->opt.title = c->title;
     c->opt.input = c->view.input != NULL;
-    if (view_connect(&c->view, &events))
-        return EXIT_FAILURE;
-    if (wayland_open(&c->wayland, &c->opt, &wayland_events, c, err, sizeof(err))) {
-        fprintf(stderr, "gtmux: %s\n", err);
-        return EXIT_FAILURE;
-    }
-    int code = view_run(&c->view, &(struct view_loop){wayland_fd(c->wayland), dispatch, tick});
-
-    if (c->view.verbose)
-        print_stats(c);
-    return code;
+    return wayland_open(out, &c->opt, &view_events, &c->view, err, errsz);
 }
 
 int main(int argc, char **argv)
 {
-    struct view_command c = {.opt = {.fps = FPS_DEFAULT,
+    static const struct view_kind kind = {.paced = true, .open = open_sink, .print_stats = print_stats};
+    struct view_command c = {.opt = {.fps = VIEW_FPS_DEFAULT,
                                      .min_side = VGPU_MODE_SIDE_MIN,
                                      .max_width = VGPU_MODE_WIDTH_MAX,
                                      .max_height = VGPU_MODE_HEIGHT_MAX}};
-    int code = view_begin(&parser, argc, argv, &c);
+    int code = view_begin(&c.view, &parser, argc, argv, &c);
 
     if (!code && !(code = view_begin_input(&c.view)))
-        code = serve(&c);
+        code = view_serve(&c.view, &kind, &c);
     view_end(&c.view);
-    wayland_close(c.wayland);
     return code;
 }

@@ -9,22 +9,18 @@
 #include "mediator/command.h"
 #include "mediator/command_view.h"
 #include "mediator/vnc_access.h"
-#include "vgpu/base/clock.h"
 
 #define PORT_DEFAULT 5900u
-#define FPS_DEFAULT  30u
-#define FPS_MAX      240u
 
 enum { OPT_UNIX = 256, OPT_LISTEN, OPT_FPS, OPT_CERT, OPT_KEY, OPT_PASSWORD, OPT_INSECURE, OPT_KEYMAP };
 
 struct vnc_command {
-    struct view_common view; /* first */
+    struct view_common view;
     char address[256];
     const char *password_file, *keymap;
     bool insecure;
     struct vnc_access access;
     struct vnc_options opt;
-    struct vnc *vnc;
 };
 
 static const struct argp_option option_rows[] = {
@@ -39,27 +35,25 @@ static const struct argp_option option_rows[] = {
     {0},
 };
 
-/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT. */
+/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; without brackets, more colons than one are part of an IPv6 address. */
 static void take_address(struct argp_state *state, struct vnc_command *c, const char *text)
 {
-    const char *colon = strrchr(text, ':'), *bracket = strrchr(text, ']');
-    size_t n;
+    const bool brackets = text[0] == '[';
+    const char *start = text + brackets, *end = brackets ? strchr(text, ']') : strchr(text, ':');
+    const char *port = end ? end + brackets : NULL;
 
-    if (colon && (bracket ? colon < bracket : strchr(text, ':') != colon))
-        colon = NULL; /* part of an IPv6 address */
-    n = colon ? (size_t)(colon - text) : strlen(text);
-    if (bracket && text[0] == '[') {
-        text++;
-        n = (size_t)(bracket - text);
-    }
-    if (n >= sizeof(c->address) || !n) {
-        argp_error(state, "--listen=%s: give ADDRESS or ADDRESS:PORT", text);
+    if (!brackets && end && strchr(end + 1, ':'))
+        end = port = NULL;
+    const size_t n = end ? (size_t)(end - start) : strlen(start);
+
+    if (!n || n >= sizeof(c->address) || (brackets && !end) || (port && *port && *port != ':')) {
+        argp_error(state, "--listen=%s: give ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT", text);
         return;
     }
-    memcpy(c->address, text, n);
+    memcpy(c->address, start, n);
     c->address[n] = 0;
-    if (colon)
-        c->opt.port = (uint16_t)view_number(state, "--listen: port ", colon + 1, 1, UINT16_MAX);
+    if (port && *port)
+        c->opt.port = (uint16_t)view_number(state, "--listen: port ", port + 1, 1, UINT16_MAX);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -77,7 +71,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->opt.unix_path = arg;
         return 0;
     case OPT_FPS:
-        c->opt.fps = view_number(state, "--fps=", arg, 1, FPS_MAX);
+        c->opt.fps = view_number(state, "--fps=", arg, 1, VIEW_FPS_MAX);
         return 0;
     case OPT_CERT:
         c->opt.tls_cert = arg;
@@ -116,37 +110,11 @@ static const struct argp parser = {
     .children = children,
 };
 
-static void on_flip(void *ctx, const struct viewer_flip *f)
-{
-    vnc_flip(((struct vnc_command *)ctx)->vnc, f, gt_clock_ns());
-}
-
-static void on_cursor(void *ctx, const struct viewer_cursor *cursor)
-{
-    vnc_cursor(((struct vnc_command *)ctx)->vnc, cursor);
-}
-
-static void on_gone(void *ctx, struct viewer_frame *f)
-{
-    vnc_frame_gone(((struct vnc_command *)ctx)->vnc, f);
-}
-
-static int dispatch(void *ctx)
-{
-    vnc_dispatch(((struct vnc_command *)ctx)->vnc);
-    return 0;
-}
-
-static uint64_t tick(void *ctx, uint64_t now)
-{
-    return vnc_tick(((struct vnc_command *)ctx)->vnc, now);
-}
-
-static void print_stats(const struct vnc_command *c)
+static void print_stats(const struct sink *s)
 {
     struct vnc_stats st;
 
-    vnc_get_stats(c->vnc, &st);
+    vnc_get_stats(s, &st);
     printf("%llu pictures, %llu bytes copied, %llu looks for changes\n", (unsigned long long)st.pictures,
            (unsigned long long)st.bytes_copied, (unsigned long long)st.scans);
 }
@@ -175,36 +143,26 @@ static int check_access(struct vnc_command *c)
     return EXIT_USAGE;
 }
 
-static int serve(struct vnc_command *c)
+static int open_sink(void *command, struct sink **out, char *err, size_t errsz)
 {
-    static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .gone = on_gone};
-    static const struct vnc_events vnc_events = {.shown = view_shown, .refresh = view_refresh, .input = view_input};
-    char err[256] = "";
-    int code = EXIT_FAILURE;
+    struct vnc_command *c = command;
 
     c->opt.address = c->address;
     c->opt.title = c->view.name;
     c->opt.keymap = c->view.input ? c->keymap : NULL;
-    if (vnc_open(&c->vnc, &c->opt, &vnc_events, c, err, sizeof(err))) {
-        fprintf(stderr, "gtmux: %s\n", err);
-        return EXIT_FAILURE;
-    }
-    if (!view_connect(&c->view, &events))
-        code = view_run(&c->view, &(struct view_loop){vnc_fd(c->vnc), dispatch, tick});
-    if (c->view.verbose)
-        print_stats(c);
-    return code;
+    return vnc_open(out, &c->opt, &view_events, &c->view, err, errsz);
 }
 
 int main(int argc, char **argv)
 {
-    struct vnc_command c = {.address = "127.0.0.1", .keymap = "us", .opt = {.port = PORT_DEFAULT, .fps = FPS_DEFAULT}};
-    int code = view_begin(&parser, argc, argv, &c);
+    static const struct view_kind kind = {.early = true, .open = open_sink, .print_stats = print_stats};
+    struct vnc_command c = {
+        .address = "127.0.0.1", .keymap = "us", .opt = {.port = PORT_DEFAULT, .fps = VIEW_FPS_DEFAULT}};
+    int code = view_begin(&c.view, &parser, argc, argv, &c);
 
     if (!code && !(code = check_access(&c)) && !(code = view_begin_input(&c.view)))
-        code = serve(&c);
+        code = view_serve(&c.view, &kind, &c);
     view_end(&c.view);
-    vnc_close(c.vnc);
     explicit_bzero(&c.access, sizeof(c.access));
     return code;
 }

@@ -10,12 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "mediator/qmp_event.h"
 #include "vgpu/base/bits.h"
+#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define RETRY_NS  (2 * NS_PER_S) /* between attempts to connect */
-#define ANSWER_NS (5 * NS_PER_S) /* for an answer: then the connection is given up */
+#define NS_PER_S   UINT64_C(1000000000)
+#define RETRY_NS   (2 * NS_PER_S) /* between attempts to connect */
+#define ANSWER_NS  (5 * NS_PER_S) /* for an answer: then the connection is given up */
+#define PARTING_NS (NS_PER_S / 4) /* for the answers to the last commands, at the end */
 /* Room for the release of everything that can be down. */
 #define QUEUE_MAX 512u
 #define BATCH_MAX 32u    /* events of a command */
@@ -199,64 +202,7 @@ static cJSON *command(const char *name)
     return c;
 }
 
-/* ---- events as QEMU wants them (qapi/ui.json, InputEvent) */
-
-static void add_key(cJSON *data, const struct input_event *e)
-{
-    cJSON *key = cJSON_AddObjectToObject(data, "key");
-
-    cJSON_AddStringToObject(key, "type", "number");
-    cJSON_AddNumberToObject(key, "data", e->code);
-    cJSON_AddBoolToObject(data, "down", e->down);
-}
-
-static void add_button(cJSON *data, const struct input_event *e)
-{
-    static const char *const names[INPUT_BUTTONS] = {
-        [INPUT_LEFT] = "left",         [INPUT_MIDDLE] = "middle",         [INPUT_RIGHT] = "right",
-        [INPUT_WHEEL_UP] = "wheel-up", [INPUT_WHEEL_DOWN] = "wheel-down", [INPUT_SIDE] = "side",
-        [INPUT_EXTRA] = "extra",       [INPUT_WHEEL_LEFT] = "wheel-left", [INPUT_WHEEL_RIGHT] = "wheel-right",
-    };
-
-    cJSON_AddStringToObject(data, "button", names[e->code]);
-    cJSON_AddBoolToObject(data, "down", e->down);
-}
-
-/* Adds an object to the list and returns its data. */
-static cJSON *add_event(cJSON *events, const char *type)
-{
-    cJSON *e = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(e, "type", type);
-    cJSON_AddItemToArray(events, e);
-    return cJSON_AddObjectToObject(e, "data");
-}
-
-static void add_axis(cJSON *events, const char *axis, uint16_t value)
-{
-    cJSON *data = add_event(events, "abs");
-
-    cJSON_AddStringToObject(data, "axis", axis);
-    cJSON_AddNumberToObject(data, "value", value);
-}
-
-static void add(struct qmp_input *q, cJSON *events, const struct input_event *e)
-{
-    switch (e->kind) {
-    case INPUT_KEY:
-        add_key(add_event(events, "key"), e);
-        q->down[e->code] = e->down;
-        break;
-    case INPUT_BUTTON:
-        add_button(add_event(events, "btn"), e);
-        q->held[e->code] = e->down;
-        break;
-    default:
-        add_axis(events, "x", e->x);
-        add_axis(events, "y", e->y);
-        break;
-    }
-}
+/* ---- commands */
 
 /* A command of events of one kind: QEMU refuses all of it if the guest has no device for one of them. */
 static void send_queue(struct qmp_input *q)
@@ -270,7 +216,13 @@ static void send_queue(struct qmp_input *q)
     c = command("input-send-event");
     events = cJSON_AddArrayToObject(cJSON_AddObjectToObject(c, "arguments"), "events");
     for (q->batch = 0; q->count && q->batch < BATCH_MAX && q->queue[q->first].kind == kind; q->batch++) {
-        add(q, events, &q->queue[q->first]);
+        const struct input_event *e = &q->queue[q->first];
+
+        qmp_event_add(events, e);
+        if (e->kind == INPUT_KEY)
+            q->down[e->code] = e->down;
+        else if (e->kind == INPUT_BUTTON)
+            q->held[e->code] = e->down;
         q->first = (q->first + 1) % QUEUE_MAX;
         q->count--;
     }
@@ -384,15 +336,32 @@ int qmp_input_open(struct qmp_input **out, const char *path)
     return 0;
 }
 
+/* QEMU drops the commands that wait when their sender hangs up (monitor_qmp_event in its monitor/qmp.c), so the answer
+ * of the last one is waited for; what it does not answer in time may still be carried out. */
+static void part(struct qmp_input *q)
+{
+    const uint64_t end = gt_clock_ns() + PARTING_NS;
+    uint64_t now;
+
+    while (q->state == QMP_READY && (q->count || q->awaited) && (now = gt_clock_ns()) < end) {
+        struct pollfd p = {.fd = q->sock, .events = qmp_input_poll(q)};
+
+        send_queue(q);
+        if (q->sock >= 0 && poll(&p, 1, (int)((end - now) / 1000000 + 1)) > 0)
+            qmp_input_dispatch(q, p.revents);
+    }
+    while (q->count && q->state == QMP_READY && !q->out) {
+        q->awaited = false;
+        send_queue(q);
+    }
+}
+
 void qmp_input_close(struct qmp_input *q)
 {
     if (!q)
         return;
     lift(q);
-    while (q->count && q->state == QMP_READY && !q->out) { /* nobody waits for the answers */
-        q->awaited = false;
-        send_queue(q);
-    }
+    part(q);
     q->batch = 0;
     hang_up(q);
     free(q);

@@ -1,8 +1,8 @@
 /*
  * The way of keys and pointers to the guest: QEMU's machine protocol on a unix socket (qemu -qmp
  * unix:PATH,server=on,wait=off), command input-send-event. QEMU faces the guest and may be taken over by it, or be
- * stopped: nothing here ever waits for it. What it does not take in time is dropped, and the keys that it believes to
- * be down go up when it is back.
+ * stopped: nothing here waits for it, but the end for a moment. What it does not take in time is dropped, and the keys
+ * that it believes to be down go up when it is back.
  */
 #ifndef GTMUX_MEDIATOR_QMP_INPUT_H
 #define GTMUX_MEDIATOR_QMP_INPUT_H
@@ -22,7 +22,7 @@ struct qmp_input_stats {
 /* Connects to the socket, now or, if QEMU is not there, later; complaints go to the log, once each. 0 or -errno: the
  * path is no path of a socket. */
 int qmp_input_open(struct qmp_input **out, const char *path);
-/* Lets go of all keys, as far as that can be done without waiting. NULL is fine. */
+/* Lets go of all keys, for which it waits 250 ms at most. NULL is fine. */
 void qmp_input_close(struct qmp_input *q);
 
 /* The descriptor to be polled (-1: none just now) and for what; then what to call with what poll has found. */

@@ -104,6 +104,8 @@ static uint64_t do_flip(struct replay *p, const struct trace_record *ev)
         replay_fail(p, -EINVAL, "malformed flip");
     else if (ev->type == TRACE_WAIT)
         vgpu_flip_wait(p->v, (unsigned)ev->arg[0], ev->arg[1]);
+    else if (ev->type == TRACE_PACE)
+        vgpu_flip_pace(p->v, (unsigned)ev->arg[0], ev->arg[1]);
     else
         vgpu_flip_shown(p->v, (unsigned)ev->arg[0], (uint32_t)ev->arg[1]);
     return 0;
@@ -147,6 +149,7 @@ static uint64_t carry_out(struct replay *p, const struct trace_record *ev)
         return do_edid(p, ev);
     case TRACE_WAIT:
     case TRACE_SHOWN:
+    case TRACE_PACE:
         return do_flip(p, ev);
     case TRACE_FINISH:
         p->res->hash = hash_device(p);

@@ -39,25 +39,39 @@ void session_options_default(struct session_options *o)
 static int host_mem_read(void *ctx, uint64_t gpa, void *dst, size_t n)
 {
     struct session *s = ctx;
+
+    if (!account_reach_word(s->account, gpa))
+        return session_over_quota(s);
     return s->transport->ops->mem_read(s->transport, gpa, dst, n);
 }
 
 static int host_mem_write(void *ctx, uint64_t gpa, const void *src, size_t n)
 {
     struct session *s = ctx;
+
+    if (!account_reach_word(s->account, gpa))
+        return session_over_quota(s);
     return s->transport->ops->mem_write(s->transport, gpa, src, n);
 }
 
 static int host_mem_cas(void *ctx, uint64_t gpa, unsigned size, uint64_t *expected, uint64_t desired)
 {
     struct session *s = ctx;
+
+    if (!account_reach_word(s->account, gpa))
+        return session_over_quota(s);
     return s->transport->ops->mem_cas(s->transport, gpa, size, expected, desired);
 }
 
 static uint8_t *host_mem_page(void *ctx, uint64_t gpa, bool write)
 {
     struct session *s = ctx;
-    return s->transport->ops->mem_page(s->transport, gpa, write);
+    uint8_t *page = s->transport->ops->mem_page(s->transport, gpa, write);
+
+    if (!page || account_reach(s->account, gpa))
+        return page;
+    session_over_quota(s);
+    return NULL;
 }
 
 static void host_irq(void *ctx)
@@ -76,6 +90,7 @@ static void host_line(void *ctx, bool level)
 
 static void host_kick(void *ctx, unsigned engine)
 {
+    session_note_work(ctx);
     workers_kick_engine(((struct session *)ctx)->workers, engine);
 }
 
@@ -168,6 +183,7 @@ static int open_gate(struct session *s, char *err, size_t errsz)
         .kick = host_kick,
         .display_kick = host_display_kick,
         .scanout_changed = host_scanout_changed,
+        .gtt_clear = session_clear_gtt,
         .backend = s->backend,
     };
 
@@ -186,6 +202,9 @@ static int open_all(struct session *s, char *err, size_t errsz)
     s->backend = backend_soft_create(0);
     if (!s->backend)
         return session_fail(err, errsz, "cannot make the soft backend", -ENOMEM);
+    s->account = account_create();
+    if (!s->account)
+        return session_fail(err, errsz, "cannot keep an account of memory", -ENOMEM);
     s->workers = workers_create();
     if (!s->workers)
         return session_fail(err, errsz, "cannot prepare the engine threads", -ENOMEM);
@@ -219,6 +238,7 @@ int session_open(struct session **out, const struct session_options *o, char *er
     snprintf(s->name, sizeof(s->name), "%s", o->name);
     s->stop_fd = s->gtt_fd = s->adopt_server = -1;
     s->start_ns = gt_clock_ns();
+    s->over_quota = (struct gt_ratelimit){.burst = 3, .refill_ns = UINT64_C(10000000000)};
     spin_init(&s->spin, o->busy_poll_us);
     int rc = open_all(s, err, errsz);
     if (rc) {
@@ -337,6 +357,7 @@ void session_close(struct session *s)
     if (s->transport)
         s->transport->ops->close(s->transport);
     gate_destroy(s->gate);
+    account_destroy(s->account);
     journal_close(s->journal, true);
     if (s->backend)
         s->backend->ops->destroy(s->backend);

@@ -79,6 +79,8 @@ void session_get_info(struct session *s, struct session_info *out);
 struct gate *session_gate(struct session *s);
 struct screens *session_screens(struct session *s);
 struct backend *session_backend(struct session *s);
+/* May a monitor of this size be plugged into the head, by the guest's profile? */
+bool session_may_plug(struct session *s, unsigned head, const struct vgpu_mode *mode);
 struct tenant *session_tenant(struct session *s); /* NULL: registers with nobody */
 
 #endif

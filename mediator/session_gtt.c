@@ -83,6 +83,14 @@ int session_open_gtt(struct session *s, char *err, size_t errsz)
     return s->opt.map_gtt && !s->opt.record && s->opt.vfio_user ? open_memfd(s, err, errsz) : 0;
 }
 
+/* A reset must not make 8 MiB of zeroes out of a GTT of which a guest uses a few pages. */
+bool session_clear_gtt(void *session)
+{
+    struct session *s = session;
+
+    return s->gtt_fd >= 0 && !madvise(s->gtt, VGPU_GTT_SIZE, MADV_REMOVE);
+}
+
 void session_close_gtt(struct session *s)
 {
     if (s->backing)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "ioreq/transport.h"
+#include "mediator/account.h"
 #include "mediator/arbiter/tenant.h"
 #include "mediator/control.h"
 #include "mediator/journal.h"
@@ -12,6 +13,7 @@
 #include "mediator/session.h"
 #include "mediator/spin.h"
 #include "mediator/workers.h"
+#include "vgpu/base/log.h"
 
 struct session {
     struct session_options opt;
@@ -24,6 +26,9 @@ struct session {
     struct backend *backend;
     struct workers *workers;
     struct tenant *tenant; /* of gtmuxd */
+    struct account *account;
+    atomic_flag telling;            /* one thread at a time uses over_quota */
+    struct gt_ratelimit over_quota; /* log lines */
     struct control *control;
     struct screens *screens;
     int stop_fd; /* eventfd, for transports that are polled */
@@ -46,8 +51,13 @@ int session_fail(char *err, size_t errsz, const char *what, int code);
  * with a message. */
 int session_open_gtt(struct session *s, char *err, size_t errsz);
 void session_close_gtt(struct session *s);
+bool session_clear_gtt(void *session); /* vgpu_ops.gtt_clear */
 /* session_arbiter.c: registers with gtmuxd where one runs. 0, or -errno with a message: it refuses this guest. */
 int session_open_arbiter(struct session *s, char *err, size_t errsz);
+/* The account has refused a page to GPU work: stops the work. Returns -EFAULT. Any thread, any lock. */
+int session_over_quota(struct session *s);
+/* An engine has new work: tells gtmuxd how things stand. Any thread, any lock. */
+void session_note_work(struct session *s);
 /* session_transport.c: opens the transport that the options name, with the device's regions. The guest can speak when
  * it returns. 0 or -errno with a message. */
 int session_open_transport(struct session *s, char *err, size_t errsz);

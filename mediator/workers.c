@@ -105,12 +105,28 @@ static void engine_loop(struct worker *w)
     }
 }
 
+/* gtmuxd shows them. */
+static void count_flips(struct worker *w)
+{
+    struct vgpu_stats s;
+    uint64_t flips = 0;
+
+    if (!tenant_attached(w->owner->tenant))
+        return;
+    gate_stats(w->owner->gate, &s);
+    for (unsigned i = 0; i < VGPU_PIPES; i++)
+        flips += s.flips[i];
+    tenant_set_flips(w->owner->tenant, flips);
+}
+
 static void display_loop(struct worker *w)
 {
     uint64_t next = UINT64_MAX;
 
-    while (worker_wait(w, next))
+    while (worker_wait(w, next)) {
         next = gate_display_tick(w->owner->gate);
+        count_flips(w);
+    }
 }
 
 static void *worker_main(void *arg)

@@ -42,6 +42,7 @@ static void adopt_flip(struct vgpu *v, unsigned pipe, const struct vgpu_flip *ol
         .live_ns = old->live_ns,
         .frames = GT_MIN(old->frames, frames),
         .seen = GT_MIN(old->seen, frames),
+        .shown = true,
     };
     p->flip.still = p->flip.planes && old_bool(&old->still);
 }

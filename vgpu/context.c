@@ -312,7 +312,7 @@ bool context_load(struct vgpu_engine *e)
         cs_fault(e, "ring registers of the context are not usable");
         return false;
     }
-    vgpu_as_init_ppgtt(&e->ppgtt, v, pml4);
+    vgpu_as_switch(&e->ppgtt, pml4);
     memset(e->scratch, 0, sizeof(e->scratch));
     e->backend.loaded = e->backend.dirty = e->backend.saved = false;
     if (restored) {

@@ -118,4 +118,9 @@ void reg_write_PIPE_CRC_CTL(struct vgpu *v, const struct reg_ref *ref, uint32_t 
 {
     if (old != val)
         v->display.crc_epoch[ref->unit]++;
+    if (val & ~old & CRC_ENABLE) {
+        v->regs[ref->off / 4] = old;
+        vgpu_vblank_want(v, ref->unit);
+        v->regs[ref->off / 4] = val;
+    }
 }

@@ -166,12 +166,25 @@ void vgpu_destroy(struct vgpu *v)
         free(v);
 }
 
+/* Looks first, for private memory that was never written takes no room, and a look does not change that. */
+static void gtt_clear(struct vgpu *v)
+{
+    enum { CHUNK = 4096 };
+    static const uint8_t zero[CHUNK];
+
+    if (!v->own_gtt && v->ops->gtt_clear && v->ops->gtt_clear(v->host))
+        return;
+    for (uint8_t *p = (uint8_t *)v->gtt, *end = p + VGPU_GTT_SIZE; p < end; p += CHUNK)
+        if (memcmp(p, zero, CHUNK) != 0)
+            memset(p, 0, CHUNK);
+}
+
 void vgpu_reset(struct vgpu *v)
 {
     v->resetting = true;
     vgpu_order();
     vgpu_engine_reset_all(v);
-    memset(v->gtt, 0, VGPU_GTT_SIZE);
+    gtt_clear(v);
     power_on(v);
     vgpu_order();
     v->resetting = false;

@@ -163,8 +163,9 @@ static uint64_t all_events(struct vgpu *v)
         uint64_t told = vgpu_flip_due(v, pipe, now);
 
         next = GT_MIN(next, told);
-        if (p->on)
-            next = GT_MIN(next, GT_MAX(vgpu_clock_next(&p->clock), v->display.rest_ns));
+        uint64_t vblank = p->on ? vgpu_vblank_next(v, pipe, now) : UINT64_MAX;
+
+        next = GT_MIN(next, vblank);
     }
     vgpu_unlock(v);
     return next;

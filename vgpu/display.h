@@ -50,8 +50,11 @@ struct vgpu_flip {
     uint32_t primary; /* flips that PIPE_FLIPCOUNT does not have yet */
     uint64_t live_ns; /* when that change became live */
     uint64_t frames;
-    uint64_t until; /* it is told then at the latest */
-    uint64_t seen;  /* what the guest has last read from the frame counter */
+    uint64_t until; /* it counts as shown then at the latest */
+    bool shown;
+    uint64_t due;  /* it is not told before; 0: no limit */
+    uint64_t grid; /* of flips that are told under a frame limit; 0: not begun */
+    uint64_t seen; /* what the guest has last read from the frame counter */
 };
 
 struct vgpu_pipe {
@@ -114,9 +117,10 @@ struct vgpu_display {
     uint32_t crc_epoch[VGPU_PIPES]; /* counts starts and stops of CRCs: a late result of an old run is dropped */
     struct vgpu_crc crc;
     /* Pace of vblanks, see vgpu_display_handled. 0: none. */
-    uint64_t told_ns;               /* since when the guest has handled the interrupt of a vblank */
-    uint64_t rest_ns;               /* no vblank before */
-    uint64_t flip_wait[VGPU_HEADS]; /* vgpu_flip_wait; no reset changes it */
+    uint64_t told_ns; /* since when the guest has handled the interrupt of a vblank */
+    uint64_t rest_ns; /* no vblank before */
+    /* vgpu_flip_wait, vgpu_flip_pace; no reset changes them */
+    uint64_t flip_wait[VGPU_HEADS], flip_pace[VGPU_HEADS];
 };
 
 /* ---- timing.c (locked, pure functions of registers, clock and time) */
@@ -154,6 +158,16 @@ int vgpu_pipe_head(struct vgpu *v, unsigned pipe);
 /* Makes armed registers live. now counts only for a pipe that is on. Returns the DE_PIPE interrupt bits of the flips
  * that are done; *kept: bits of the planes of whose flips the guest is to be told later. */
 uint32_t vgpu_planes_latch(struct vgpu *v, unsigned pipe, uint64_t now, bool *changed, uint8_t *kept);
+
+/* ---- vblank.c (locked) */
+/* Would anybody notice a vblank of this pipe, which is on? */
+bool vgpu_vblank_wanted(struct vgpu *v, unsigned pipe);
+/* When its next vblank is to be handled. */
+uint64_t vgpu_vblank_next(struct vgpu *v, unsigned pipe, uint64_t now);
+/* Somebody is about to want vblanks: to be called before that shows in the device's state. */
+void vgpu_vblank_want(struct vgpu *v, unsigned pipe);
+/* The same after a write to the mask of the pipe's interrupts. */
+void vgpu_vblank_unmasked(struct vgpu *v, unsigned pipe, uint32_t old);
 
 /* ---- flip.c (locked) */
 /* Are flips of this pipe kept until they are shown? */

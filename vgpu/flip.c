@@ -10,13 +10,17 @@
  * Interrupts of vblanks come as ever. Telling brings one more, without which nobody would look at the counter.
  *
  * No monitor can hold up the guest for longer than the patience that vgpu_flip_wait sets, or FRAMES_MAX frames.
+ *
+ * A frame limit (vgpu_flip_pace) works in the same way: flips are told on a grid of time, whether they are shown or
+ * not. A guest that waits for its flips, as i915 does, cannot flip more often than that.
  */
 #include "vgpu/device.h"
 
 #define FRAMES_MAX       3u
 #define PATIENCE_MAX_NS  UINT64_C(1000000000)
-#define DE_PIPE_VBLANK   GT_BIT(0)           /* i915_reg.h GEN8_PIPE_VBLANK */
-#define FLIP_DONE(plane) GT_BIT(3 + (plane)) /* i915_reg.h GEN9_PIPE_PLANE_FLIP_DONE */
+#define PACE_MAX_NS      UINT64_C(1000000000) /* drm_atomic_helper.c gives a flip 10 s */
+#define DE_PIPE_VBLANK   GT_BIT(0)            /* i915_reg.h GEN8_PIPE_VBLANK */
+#define FLIP_DONE(plane) GT_BIT(3 + (plane))  /* i915_reg.h GEN9_PIPE_PLANE_FLIP_DONE */
 
 /* A tick notes each pipe for its events, and once more when it tells of a flip. */
 _Static_assert(2 * VGPU_PIPES * (offsetof(struct vgpu_pipe, clock) + sizeof(struct vgpu_clock)) <= VGPU_UNDO_BYTES,
@@ -34,9 +38,33 @@ static uint64_t patience(struct vgpu *v, unsigned pipe)
     return GT_MIN(v->display.flip_wait[head], FRAMES_MAX * p->clock.timing.frame_ns);
 }
 
+/* Least time between two flips that the guest is told of; 0: no limit. */
+static uint64_t pace(struct vgpu *v, unsigned pipe)
+{
+    int head = vgpu_pipe_head(v, pipe);
+
+    return head < 0 || !v->display.pipe[pipe].on ? 0 : v->display.flip_pace[head];
+}
+
+/* When a flip may be told by the frame limit. One that comes late is not paid for by the next one, for flips keep to a
+ * grid; who was away starts a new grid. */
+static uint64_t next_on_grid(struct vgpu_flip *f, uint64_t period, uint64_t now)
+{
+    uint64_t due = f->grid + period;
+
+    if (!period) {
+        f->grid = 0;
+        return 0;
+    }
+    if (!f->grid || due + period < now || due > now + period)
+        due = now;
+    f->grid = due;
+    return due;
+}
+
 bool vgpu_flip_waits(struct vgpu *v, unsigned pipe)
 {
-    return patience(v, pipe) != 0;
+    return patience(v, pipe) || pace(v, pipe);
 }
 
 /* While flips wait, the counter follows the vblanks that were handled and not the time: it must not have stepped
@@ -69,8 +97,11 @@ void vgpu_flip_keep(struct vgpu *v, unsigned pipe, uint8_t planes, const uint64_
 
     if (!planes)
         return;
-    if (!f->planes)
+    if (!f->planes) {
         f->until = now + patience(v, pipe);
+        f->shown = f->until == now;
+        f->due = next_on_grid(f, pace(v, pipe), now);
+    }
     if (still_at && !f->still) {
         f->still = true;
         f->frames = *still_at;
@@ -101,20 +132,37 @@ void vgpu_flip_tell(struct vgpu *v, unsigned pipe)
     vgpu_irq_pipe(v, pipe, bits);
 }
 
+/* Nobody reads the old buffer any longer. */
+static void flip_shown(struct vgpu *v, unsigned pipe)
+{
+    struct vgpu_flip *f = &v->display.pipe[pipe].flip;
+
+    if (!f->planes)
+        return;
+    f->shown = true;
+    if (!f->due || vgpu_display_now(v) >= f->due)
+        vgpu_flip_tell(v, pipe);
+    else
+        vgpu_display_kick(v);
+}
+
 uint64_t vgpu_flip_due(struct vgpu *v, unsigned pipe, uint64_t now)
 {
-    const struct vgpu_flip *f = &v->display.pipe[pipe].flip;
+    struct vgpu_flip *f = &v->display.pipe[pipe].flip;
 
     if (!f->planes)
         return UINT64_MAX;
-    if (now < f->until)
+    if (!f->shown && now < f->until)
         return f->until;
-    v->stats.flips_late[pipe]++;
+    v->stats.flips_late[pipe] += !f->shown;
+    f->shown = true;
+    if (now < f->due)
+        return f->due;
     vgpu_flip_tell(v, pipe);
     return UINT64_MAX;
 }
 
-/* ---- the two calls of whoever knows the monitors */
+/* ---- calls of whoever knows the monitors, and the limit */
 
 void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns)
 {
@@ -122,9 +170,31 @@ void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns)
         return;
     int pipe = vgpu_head_pipe(v, head);
 
+    if (ns && pipe >= 0)
+        vgpu_vblank_want(v, (unsigned)pipe);
     v->display.flip_wait[head] = GT_MIN(ns, PATIENCE_MAX_NS);
     if (!ns && pipe >= 0)
-        vgpu_flip_tell(v, (unsigned)pipe);
+        flip_shown(v, (unsigned)pipe);
+    vgpu_undo_end(&v->undo);
+}
+
+void vgpu_flip_pace(struct vgpu *v, unsigned head, uint64_t ns)
+{
+    if (head >= VGPU_HEADS)
+        return;
+    int pipe = vgpu_head_pipe(v, head);
+
+    if (ns && pipe >= 0)
+        vgpu_vblank_want(v, (unsigned)pipe);
+    v->display.flip_pace[head] = GT_MIN(ns, PACE_MAX_NS);
+    if (pipe < 0)
+        return;
+    struct vgpu_flip *f = &v->display.pipe[pipe].flip;
+
+    /* What waits was to keep to the old limit. */
+    f->grid = f->due = 0;
+    if (f->shown)
+        flip_shown(v, (unsigned)pipe);
     vgpu_undo_end(&v->undo);
 }
 
@@ -133,6 +203,6 @@ void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t number)
     int pipe = head < VGPU_HEADS ? vgpu_head_pipe(v, head) : -1;
 
     if (pipe >= 0 && v->display.pipe[pipe].flip.number == number)
-        vgpu_flip_tell(v, (unsigned)pipe);
+        flip_shown(v, (unsigned)pipe);
     vgpu_undo_end(&v->undo);
 }

@@ -151,6 +151,8 @@ void vgpu_irq_reset(struct vgpu *v)
 
 void reg_write_IRQ_REG(struct vgpu *v, const struct reg_ref *ref, uint32_t old, uint32_t val)
 {
+    if (ref->row == &reg_table[R_GEN8_DE_PIPE_IMR])
+        vgpu_vblank_unmasked(v, ref->elem, old);
     for (unsigned i = 0; i < VGPU_IRQ_BANKS; i++) {
         if (ref->row != &reg_table[banks[i].iir] || ref->elem != banks[i].elem)
             continue;

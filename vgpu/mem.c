@@ -24,6 +24,8 @@
 #define LEVELS       4
 #define LEVEL_BITS   9
 #define LEVEL_MASK   ((1u << LEVEL_BITS) - 1)
+#define PDE_SHIFT    21
+#define TAG_SHIFT    40 /* above page numbers of 36 bits and one more */
 #define LEVEL_PTE    0
 #define LEVEL_PDE    1
 #define LEVEL_PDPE   2
@@ -34,12 +36,21 @@ uint64_t vgpu_ggtt_pte(const struct vgpu *v, uint32_t page)
     return __atomic_load_n(&v->gtt[page % (VGPU_GTT_SIZE / 8)], __ATOMIC_ACQUIRE);
 }
 
+static void clear_caches(struct vgpu_as *as)
+{
+    for (unsigned i = 0; i < VGPU_TLB_ENTRIES; i++)
+        as->tlb[i].tag = 0;
+    for (unsigned i = 0; i < VGPU_PDE_ENTRIES; i++)
+        as->pde[i].tag = 0;
+    as->generation = 1;
+}
+
 void vgpu_as_init_ggtt(struct vgpu_as *as, struct vgpu *v)
 {
     as->v = v;
     as->pml4 = 0;
     as->ggtt = true;
-    vgpu_as_flush(as);
+    clear_caches(as);
 }
 
 void vgpu_as_init_ppgtt(struct vgpu_as *as, struct vgpu *v, uint64_t pml4_gpa)
@@ -47,13 +58,27 @@ void vgpu_as_init_ppgtt(struct vgpu_as *as, struct vgpu *v, uint64_t pml4_gpa)
     as->v = v;
     as->pml4 = pml4_gpa & PTE_ADDRESS;
     as->ggtt = false;
+    clear_caches(as);
+}
+
+void vgpu_as_switch(struct vgpu_as *as, uint64_t pml4_gpa)
+{
+    as->pml4 = pml4_gpa & PTE_ADDRESS;
     vgpu_as_flush(as);
 }
 
+/* Often, so it is one store: what has another generation in its tag is empty. */
 void vgpu_as_flush(struct vgpu_as *as)
 {
-    for (unsigned i = 0; i < VGPU_TLB_ENTRIES; i++)
-        as->tlb[i].tag = UINT64_MAX;
+    if (as->generation < VGPU_AS_GENERATIONS)
+        as->generation++;
+    else
+        clear_caches(as);
+}
+
+static uint64_t tag_of(const struct vgpu_as *as, uint64_t low)
+{
+    return (uint64_t)as->generation << TAG_SHIFT | low;
 }
 
 static int read_entry(struct vgpu *v, uint64_t table, unsigned index, uint64_t *entry)
@@ -61,15 +86,30 @@ static int read_entry(struct vgpu *v, uint64_t table, unsigned index, uint64_t *
     return v->ops->mem_read(v->host, table + 8u * index, entry, sizeof(*entry)) ? -EFAULT : 0;
 }
 
+/* Where a walk begins: at the top, or at a table that was found before. */
+static int walk_start(const struct vgpu_as *as, uint64_t addr, uint64_t *table, bool *writable, bool *ips)
+{
+    const struct vgpu_pde_entry *e = &as->pde[(addr >> PDE_SHIFT) % VGPU_PDE_ENTRIES];
+
+    if (e->tag != tag_of(as, addr >> PDE_SHIFT)) {
+        *table = as->pml4;
+        *writable = true;
+        *ips = false;
+        return LEVELS - 1;
+    }
+    *table = e->table;
+    *writable = e->writable;
+    *ips = e->ips;
+    return LEVEL_PTE;
+}
+
 /* Walks the tables for the page that holds addr. 0 with its address and rights, or -EFAULT. */
 static int walk_ppgtt(struct vgpu_as *as, uint64_t addr, uint64_t *gpa, bool *writable)
 {
-    uint64_t table = as->pml4;
-    uint64_t entry = PTE_WRITE;
-    bool ips = false;
+    uint64_t table, entry;
+    bool ips;
 
-    *writable = true;
-    for (int level = LEVELS - 1; level >= 0; level--) {
+    for (int level = walk_start(as, addr, &table, writable, &ips); level >= 0; level--) {
         unsigned shift = PAGE_SHIFT + (unsigned)level * LEVEL_BITS;
         unsigned index = (unsigned)(addr >> shift) & LEVEL_MASK;
 
@@ -89,6 +129,9 @@ static int walk_ppgtt(struct vgpu_as *as, uint64_t addr, uint64_t *gpa, bool *wr
             return 0;
         }
         ips = level == LEVEL_PDE && (entry & PDE_IPS_64K);
+        if (level == LEVEL_PDE)
+            as->pde[(addr >> PDE_SHIFT) % VGPU_PDE_ENTRIES] =
+                (struct vgpu_pde_entry){tag_of(as, addr >> PDE_SHIFT), table, *writable, ips};
     }
     return -EFAULT;
 }
@@ -119,7 +162,7 @@ static const struct vgpu_tlb_entry *lookup(struct vgpu_as *as, uint64_t addr, bo
     uint64_t gpa;
     bool writable;
 
-    if (e->tag == (page << 1 | 1) || (e->tag == page << 1 && !write))
+    if (e->tag == tag_of(as, page << 1 | 1) || (e->tag == tag_of(as, page << 1) && !write))
         return e;
     if (as->ggtt ? walk_ggtt(as, page << PAGE_SHIFT, &gpa, &writable)
                  : walk_ppgtt(as, page << PAGE_SHIFT, &gpa, &writable))
@@ -128,7 +171,7 @@ static const struct vgpu_tlb_entry *lookup(struct vgpu_as *as, uint64_t addr, bo
         return NULL;
     e->gpa = gpa;
     e->ptr = ops->mem_page ? ops->mem_page(as->v->host, gpa, write) : NULL;
-    e->tag = page << 1 | (write ? 1 : 0);
+    e->tag = tag_of(as, page << 1 | (write ? 1 : 0));
     return e;
 }
 

@@ -147,6 +147,7 @@ void reg_write_PLANE_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t old
 
     (void)old;
     (void)val;
+    vgpu_vblank_want(v, pipe);
     vgpu_pipe_note(v, pipe);
     vgpu_note(v, &p->armed_plane[plane], sizeof(p->armed_plane[plane]));
     read_plane(v, pipe, plane, &p->armed_plane[plane]);
@@ -176,6 +177,7 @@ void reg_write_CURSOR_ARM(struct vgpu *v, const struct reg_ref *ref, uint32_t ol
     bool changed;
 
     (void)old;
+    vgpu_vblank_want(v, ref->unit);
     vgpu_pipe_note(v, ref->unit);
     vgpu_note(v, &p->armed_cursor, sizeof(p->armed_cursor));
     p->armed_cursor = (struct vgpu_cursor_regs){

@@ -64,6 +64,8 @@ struct vgpu_ops {
     void (*display_kick)(void *host); /* display timing changed: call vgpu_display_tick soon (locked). May be NULL */
     /* A flip or plane change was latched on a pipe (locked). May be NULL. */
     void (*scanout_changed)(void *host, unsigned pipe);
+    /* Makes the memory cfg.gtt zero by giving it back (locked). False, or NULL: vgpu stores zeroes. */
+    bool (*gtt_clear)(void *host);
     /* Executes one command of class CMD_BLT, CMD_RENDER or CMD_VIDEO (free). dw is a private copy. NULL: all ignored.
      */
     enum vgpu_payload (*payload)(void *host, struct vgpu_exec *x, int cmd_id, const uint32_t *dw, unsigned ndw);
@@ -178,6 +180,9 @@ int vgpu_head_pipe(struct vgpu *v, unsigned head);
  */
 void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns);
 void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip);
+/* A frame limit: the guest is told of a head's flips at most once in ns nanoseconds (at most a second), 0: as they come
+ * (locked). */
+void vgpu_flip_pace(struct vgpu *v, unsigned head, uint64_t ns);
 /* Plugs or unplugs the monitor of a head; mode NULL keeps the old one. Raises hotplug (locked). 0 or -EINVAL. */
 int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
 /* Plugs in a monitor with this EDID, a copy of which is kept. 0 or -EINVAL: it is not whole (header, checksums, number of

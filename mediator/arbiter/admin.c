@@ -20,6 +20,7 @@
 #include "vgpu/base/clock.h"
 
 #define LINE_MAX_BYTES    4096u
+#define ACCEPT_RETRY_MS   100 /* when there is no descriptor for a client */
 #define CLIENT_TIMEOUT_MS 2000
 
 static cJSON *failed(const char *text)
@@ -57,7 +58,7 @@ static int note_change(struct member *m, const char *key, const char *value)
 }
 
 /* All of them or none. */
-static cJSON *set_values(struct member *m, const cJSON *request)
+static cJSON *set_values(const struct arbiter *a, struct member *m, const cJSON *request)
 {
     const cJSON *v, *values = cJSON_GetObjectItemCaseSensitive(request, "values");
     struct arbiter_profile p = m->profile;
@@ -73,6 +74,8 @@ static cJSON *set_values(struct member *m, const cJSON *request)
         if (arbiter_profile_set(&p, v->string, v->valuestring, err, sizeof(err)))
             return failed(err);
     }
+    if (!member_fits(a, m, &p, err, sizeof(err)))
+        return failed(err);
     cJSON_ArrayForEach(v, values)
     {
         if (note_change(m, v->string, v->valuestring))
@@ -95,10 +98,10 @@ static cJSON *reset_tenant(struct member *m)
     return done();
 }
 
-static cJSON *change(const char *cmd, struct member *m, const cJSON *request)
+static cJSON *change(const struct arbiter *a, const char *cmd, struct member *m, const cJSON *request)
 {
     if (!strcmp(cmd, "set"))
-        return set_values(m, request);
+        return set_values(a, m, request);
     if (!strcmp(cmd, "reset"))
         return reset_tenant(m);
     return set_paused(m, !strcmp(cmd, "pause"));
@@ -116,7 +119,8 @@ static cJSON *change_tenant(struct arbiter *a, const char *cmd, const cJSON *req
     uint64_t now = gt_clock_ns();
 
     a->now = GT_MAX(a->now, now);
-    answer = m ? change(cmd, m, request) : failed("there is no such tenant; 'gtmux top --once' shows those that are");
+    answer =
+        m ? change(a, cmd, m, request) : failed("there is no such tenant; 'gtmux top --once' shows those that are");
     if (m && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok"))) {
         member_apply(a, m);
         state_save(a);
@@ -212,8 +216,12 @@ static void *admin_main(void *arg)
     while (!stopping(a, a->admin_fd, -1)) {
         int sock = accept4(a->admin_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-        if (sock < 0)
+        if (sock < 0) {
+            struct pollfd stop = {.fd = a->admin_stop_fd, .events = POLLIN};
+
+            poll(&stop, 1, ACCEPT_RETRY_MS);
             continue;
+        }
         /* An answer is one send. */
         setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         serve(a, sock);

@@ -39,8 +39,10 @@ static void accept_tenants(struct arbiter *a)
     for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
         int sock = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-        if (sock < 0)
+        if (sock < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
             return;
+        if (sock < 0) /* such as for want of descriptors: the listener stays readable */
+            break;
         if (!member_connect(a, sock, 0))
             break;
     }
@@ -66,6 +68,10 @@ static bool take_signal(struct arbiter *a)
 
     if (read(a->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return true;
+    if (info.ssi_signo == SIGUSR2) {
+        a->upgrading = a->opt.may_upgrade && a->opt.may_upgrade();
+        return !a->upgrading;
+    }
     if (info.ssi_signo != SIGHUP)
         return false;
     read_config(a);
@@ -119,6 +125,17 @@ static uint64_t metrics_due(struct arbiter *a)
     return a->metrics_at;
 }
 
+static uint64_t alive_due(struct arbiter *a)
+{
+    if (!a->opt.alive_ns)
+        return UINT64_MAX;
+    if (a->now >= a->alive_at) {
+        a->opt.alive();
+        a->alive_at = a->now + a->opt.alive_ns;
+    }
+    return a->alive_at;
+}
+
 static void set_timer(struct arbiter *a, uint64_t at)
 {
     struct itimerspec t = {{0}, {0}};
@@ -155,6 +172,7 @@ static void tend(struct arbiter *a)
     next = sooner(next, invitations_tend(a));
     next = sooner(next, state_tend(a));
     next = sooner(next, metrics_due(a));
+    next = sooner(next, alive_due(a));
     set_timer(a, next);
 }
 
@@ -183,8 +201,8 @@ int arbiter_run(struct arbiter *a, void (*ready)(void))
         tend(a);
         pthread_mutex_unlock(&a->lock);
     }
-    gt_info("ending; the tenants go on by themselves");
-    return 0;
+    gt_info("%s; the tenants go on by themselves", a->upgrading ? "another program takes over" : "ending");
+    return a->upgrading;
 }
 
 /* ---- start and end */
@@ -260,6 +278,7 @@ static int open_events(struct arbiter *a)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     a->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     a->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -306,7 +325,10 @@ int arbiter_open(struct arbiter **out, const struct arbiter_options *o, char *er
     a->epoll_fd = a->timer_fd = a->signal_fd = a->admin_stop_fd = a->poke_fd = -1;
     a->listen_fd = o->listen_fd;
     a->admin_fd = o->admin_fd;
+    a->own_listen = o->own_sockets && a->listen_fd >= 0;
+    a->own_admin = o->own_sockets && a->admin_fd >= 0;
     a->start = a->now = gt_clock_ns();
+    a->alive_at = a->start + o->alive_ns;
     a->complaints.burst = 20;
     a->complaints.refill_ns = 1000000000;
     for (unsigned i = 0; i < ARBITER_ENGINES; i++)
@@ -363,4 +385,15 @@ void arbiter_close(struct arbiter *a)
     cJSON_Delete(a->restored);
     pthread_mutex_destroy(&a->lock);
     free(a);
+}
+
+struct arbiter_sockets arbiter_hand_over(struct arbiter *a)
+{
+    admin_stop(a);
+    struct arbiter_sockets s = {.listen_fd = a->listen_fd, .admin_fd = a->admin_fd, .own = a->own_listen};
+
+    a->listen_fd = a->admin_fd = -1;
+    a->own_listen = a->own_admin = false;
+    arbiter_close(a);
+    return s;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,47 +204,94 @@ static int set_global(struct arbiter_config *c, const char *key, const char *val
 
 struct reading {
     struct arbiter_config *c;
-    bool own; /* the file has profiles */
-    char err[200];
+    FILE *f;
+    unsigned line;
+    bool within;   /* the last piece of the file did not end its line */
+    bool own;      /* the file has profiles */
+    bool settings; /* [gtmuxd] was there */
+    char err[200]; /* the first mistake is what is told */
+    unsigned err_line;
 };
 
-static struct arbiter_profile *open_profile(struct reading *r, const char *name)
+__attribute__((format(printf, 2, 3))) static bool mistake(struct reading *r, const char *what, ...)
+{
+    va_list args;
+
+    if (r->err[0])
+        return false;
+    va_start(args, what);
+    vsnprintf(r->err, sizeof(r->err), what, args);
+    va_end(args);
+    r->err_line = r->line;
+    return false;
+}
+
+static bool open_profile(struct reading *r, const char *name)
 {
     struct arbiter_config *c = r->c;
 
     if (!r->own)
         c->profiles = 0;
     r->own = true;
-    for (unsigned i = 0; i < c->profiles; i++)
-        if (!strcmp(c->profile[i].name, name))
-            return &c->profile[i];
-    if (c->profiles == CONFIG_PROFILES_MAX || !*name || strlen(name) >= ARBITER_NAME_MAX) {
-        snprintf(r->err, sizeof(r->err), "profile '%.60s': too many, or not a name", name);
-        return NULL;
-    }
+    if (arbiter_config_find(c, name))
+        return mistake(r, "profile '%.60s' is there twice", name);
+    if (c->profiles == CONFIG_PROFILES_MAX || !*name || strlen(name) >= ARBITER_NAME_MAX)
+        return mistake(r, "profile '%.60s': too many, or not a name", name);
     struct arbiter_profile *p = &c->profile[c->profiles++];
 
     *p = standard;
     p->description[0] = 0;
     snprintf(p->name, sizeof(p->name), "%s", name);
-    return p;
+    return true;
+}
+
+static bool open_section(struct reading *r, const char *section)
+{
+    if (!strncmp(section, "profile ", 8))
+        return open_profile(r, section + 8);
+    if (strcmp(section, "gtmuxd") != 0)
+        return mistake(r, "[%.60s]: sections are [gtmuxd] and [profile NAME]", section);
+    if (r->settings)
+        return mistake(r, "[%.60s] is there twice", section);
+    r->settings = true;
+    return true;
+}
+
+/* inih tells of values only, so that a section without any would go unnoticed: what it reads is looked at on the way.
+ */
+static char *read_line(char *buf, int size, void *stream)
+{
+    struct reading *r = stream;
+    char *text = fgets(buf, size, r->f);
+
+    if (!text)
+        return NULL;
+    r->line += !r->within;
+    if (r->within)
+        mistake(r, "the line is too long");
+    r->within = !strchr(text, '\n') && !feof(r->f);
+    const char *open = text + strspn(text, " \t"), *close = *open == '[' ? strchr(open, ']') : NULL;
+    char section[128];
+
+    if (close && snprintf(section, sizeof(section), "%.*s", (int)(close - open - 1), open + 1) >= 0)
+        open_section(r, section);
+    return text;
 }
 
 static int take(void *ctx, const char *section, const char *key, const char *value)
 {
     struct reading *r = ctx;
     struct arbiter_profile *p;
+    char err[sizeof(r->err)] = "";
 
-    if (r->err[0]) /* the first mistake is what is told */
+    if (r->err[0])
         return 1;
     if (!strcmp(section, "gtmuxd"))
-        return !set_global(r->c, key, value, r->err, sizeof(r->err));
-    if (strncmp(section, "profile ", 8) != 0) {
-        snprintf(r->err, sizeof(r->err), "[%.60s]: sections are [gtmuxd] and [profile NAME]", section);
-        return 0;
-    }
-    p = open_profile(r, section + 8);
-    return p && !arbiter_profile_set(p, key, value, r->err, sizeof(r->err));
+        return !set_global(r->c, key, value, err, sizeof(err)) || mistake(r, "%s", err);
+    p = !strncmp(section, "profile ", 8) ? (struct arbiter_profile *)arbiter_config_find(r->c, section + 8) : NULL;
+    if (!p)
+        return mistake(r, "%.60s: values stand below [gtmuxd] or [profile NAME]", key);
+    return !arbiter_profile_set(p, key, value, err, sizeof(err)) || mistake(r, "%s", err);
 }
 
 static int check(const struct arbiter_config *c, const char *path, char *err, size_t errsz)
@@ -260,19 +308,24 @@ static int check(const struct arbiter_config *c, const char *path, char *err, si
 int arbiter_config_load(struct arbiter_config *c, const char *path, char *err, size_t errsz)
 {
     struct arbiter_config fresh;
-    struct reading r = {.c = &fresh};
+    struct reading r = {.c = &fresh, .f = fopen(path, "re")};
 
-    arbiter_config_default(&fresh);
-    int line = ini_parse(path, take, &r);
-
-    if (line < 0) {
-        int rc = errno ? -errno : -ENOENT;
+    if (!r.f) {
+        int rc = -errno;
 
         snprintf(err, errsz, "%s: %s", path, strerror(-rc));
         return rc;
     }
+    arbiter_config_default(&fresh);
+    int line = ini_parse_stream(read_line, &r, take, &r);
+
+    fclose(r.f);
     if (line > 0) {
-        snprintf(err, errsz, "%s:%d: %s", path, line, r.err[0] ? r.err : "not NAME = VALUE");
+        r.line = (unsigned)line;
+        mistake(&r, "not NAME = VALUE");
+    }
+    if (line || r.err[0]) {
+        snprintf(err, errsz, "%s:%u: %s", path, r.err_line, r.err[0] ? r.err : "out of memory");
         return -EINVAL;
     }
     int rc = check(&fresh, path, err, errsz);

@@ -25,6 +25,7 @@ struct member {
     pid_t pid;
     uint64_t since; /* it connected, or was admitted */
     bool admitted;
+    bool welcome; /* it knows of its page */
     /* admitted */
     unsigned id; /* the scheduler's */
     enum arbiter_kind kind;
@@ -54,12 +55,12 @@ struct arbiter {
     struct arbiter_options opt;
     int epoll_fd, timer_fd, signal_fd, listen_fd, admin_fd, admin_stop_fd;
     int poke_fd; /* the loop has to decide anew */
-    bool closing;
+    bool closing, upgrading;
     bool own_listen, own_admin; /* made here: to be removed */
     pthread_t admin_thread;
     bool admin_running;
     uint64_t listen_again; /* 0: listening */
-    uint64_t metrics_at;
+    uint64_t metrics_at, alive_at;
     struct gt_ratelimit complaints;
 
     pthread_mutex_t lock;
@@ -84,6 +85,9 @@ void member_event(struct arbiter *a, struct member *m, uint32_t events);
 uint64_t members_tend(struct arbiter *a);
 void member_drop(struct arbiter *a, struct member *m);
 struct member *member_find(const struct arbiter *a, const char *name);
+/* Would there be room for a tenant with these values, beside all but `m` (NULL: all)? False with a reason. */
+bool member_fits(const struct arbiter *a, const struct member *m, const struct arbiter_profile *f, char *why,
+                 size_t size);
 /* Makes the values of its profile those that hold. */
 void member_apply(struct arbiter *a, struct member *m);
 void member_send(struct member *m, uint32_t type, uint32_t arg, const char *text);

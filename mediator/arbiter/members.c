@@ -211,27 +211,41 @@ static void expel(struct arbiter *a, struct member *m)
 
 /* ---- admission */
 
-static uint64_t reserved_mb(const struct arbiter *a)
-{
-    uint64_t sum = 0;
+/* What is promised to all tenants but one. */
+struct promised {
+    uint64_t memory_mb;
+    uint32_t shares;
+    unsigned tenants;
+};
 
-    for (unsigned i = 0; i < SCHED_TENANTS_MAX; i++)
-        sum += a->by_id[i] ? a->by_id[i]->profile.memory_mb : 0;
+static struct promised promised_beside(const struct arbiter *a, const struct member *m)
+{
+    struct promised sum = {0};
+
+    for (unsigned i = 0; i < SCHED_TENANTS_MAX; i++) {
+        if (!a->by_id[i] || a->by_id[i] == m)
+            continue;
+        sum.tenants++;
+        sum.memory_mb += a->by_id[i]->profile.memory_mb;
+        sum.shares += a->by_id[i]->profile.par.share;
+    }
     return sum;
 }
 
-static unsigned count_members(const struct arbiter *a, uint32_t *shares)
+bool member_fits(const struct arbiter *a, const struct member *m, const struct arbiter_profile *f, char *why,
+                 size_t size)
 {
-    unsigned n = 0;
+    struct promised sum = promised_beside(a, m);
 
-    *shares = 0;
-    for (unsigned i = 0; i < SCHED_TENANTS_MAX; i++) {
-        if (!a->by_id[i])
-            continue;
-        n++;
-        *shares += a->by_id[i]->profile.par.share;
-    }
-    return n;
+    if (a->cfg.memory_mb && sum.memory_mb + f->memory_mb > a->cfg.memory_mb)
+        snprintf(why, size, "%llu of %u MiB of GPU memory are taken, profile '%.40s' needs %u",
+                 (unsigned long long)sum.memory_mb, a->cfg.memory_mb, f->name, f->memory_mb);
+    else if (a->cfg.sched.policy == SCHED_FIXED_SHARE && sum.shares + f->par.share > 100)
+        snprintf(why, size, "%u %% of the GPU are given away, profile '%.40s' has a share of %u %%", sum.shares,
+                 f->name, f->par.share);
+    else
+        return true;
+    return false;
 }
 
 /* Who has died and is not read out yet makes way for his successor. */
@@ -254,23 +268,15 @@ static bool name_taken(struct arbiter *a, const char *name)
 static bool admissible(struct arbiter *a, const struct arbiter_packet *p, const struct arbiter_profile *f, char *why,
                        size_t size)
 {
-    uint32_t shares;
-    unsigned n = count_members(a, &shares);
-    uint64_t used = reserved_mb(a);
+    unsigned n = promised_beside(a, NULL).tenants;
 
     if (p->heads > f->heads || p->width > f->width || p->height > f->height)
         snprintf(why, size, "profile '%.40s' allows %u heads of at most %ux%u, not %u of %ux%u", f->name, f->heads,
                  f->width, f->height, p->heads, p->width, p->height);
     else if (n >= a->cfg.tenants)
         snprintf(why, size, "there are %u tenants, which is the limit", n);
-    else if (a->cfg.memory_mb && used + f->memory_mb > a->cfg.memory_mb)
-        snprintf(why, size, "%llu of %u MiB of GPU memory are taken, profile '%.40s' needs %u",
-                 (unsigned long long)used, a->cfg.memory_mb, f->name, f->memory_mb);
-    else if (a->cfg.sched.policy == SCHED_FIXED_SHARE && shares + f->par.share > 100)
-        snprintf(why, size, "%u %% of the GPU are given away, profile '%.40s' has a share of %u %%", shares, f->name,
-                 f->par.share);
     else
-        return true;
+        return member_fits(a, NULL, f, why, size);
     return false;
 }
 
@@ -313,12 +319,30 @@ static int send_welcome(struct member *m, int memfd)
 void member_apply(struct arbiter *a, struct member *m)
 {
     sched_set(a->sched, m->id, &m->profile.par, a->now);
-    atomic_store(&m->page->frame_hz, m->profile.frame_hz);
-    atomic_store(&m->page->quota_mb, m->profile.memory_mb);
+    uint32_t hz = atomic_exchange(&m->page->frame_hz, m->profile.frame_hz);
+    uint32_t mb = atomic_exchange(&m->page->quota_mb, m->profile.memory_mb);
+
+    atomic_store(&m->page->heads, m->profile.heads);
+    atomic_store(&m->page->width, m->profile.width);
+    atomic_store(&m->page->height, m->profile.height);
+    if (m->welcome && (hz != m->profile.frame_hz || mb != m->profile.memory_mb))
+        member_send(m, ARBITER_LOOK, 1, NULL);
+}
+
+/* What gtmux set changed was right when others were there. */
+static void forget_what_does_not_fit(struct arbiter *a, struct member *m, const struct arbiter_profile *f)
+{
+    char why[ARBITER_TEXT_MAX];
+
+    if (member_fits(a, m, &m->profile, why, sizeof(why)))
+        return;
+    gt_warn("%s: what was set for it is not any more: %s", m->name, why);
+    m->profile = *f;
+    m->nchanged = 0;
 }
 
 /* 0, or why it is not let in. */
-static const char *let_in(struct arbiter *a, struct member *m)
+static const char *let_in(struct arbiter *a, struct member *m, const struct arbiter_profile *f)
 {
     int memfd = make_page(m);
 
@@ -337,9 +361,11 @@ static const char *let_in(struct arbiter *a, struct member *m)
     a->by_id[id] = m;
     a->count.admitted++;
     state_restore(a, m);
+    forget_what_does_not_fit(a, m, f);
     member_apply(a, m);
     if (send_welcome(m, memfd))
         m->doomed = "it does not read";
+    m->welcome = true;
     close(memfd);
     gt_info("%s (process %d) is admitted as '%s'", m->name, (int)m->pid, m->profile.name);
     return NULL;
@@ -369,7 +395,7 @@ static const char *hello(struct arbiter *a, struct member *m, const struct arbit
     m->kind = (enum arbiter_kind)p->kind;
     m->profile = *f;
     snprintf(m->name, sizeof(m->name), "%s", p->name);
-    return let_in(a, m);
+    return let_in(a, m, f);
 }
 
 /* False: the member is gone. */

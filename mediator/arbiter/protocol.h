@@ -54,10 +54,14 @@ struct arbiter_engine_page {
 struct arbiter_page {
     struct arbiter_engine_page engine[ARBITER_ENGINES];
     /* gtmuxd's */
-    _Atomic uint32_t frame_hz; /* frames a second of each head, 0: no limit */
-    _Atomic uint32_t quota_mb; /* of GPU-visible memory, 0: none */
+    _Atomic uint32_t frame_hz;             /* frames a second of each head, 0: no limit */
+    _Atomic uint32_t quota_mb;             /* of GPU-visible memory, 0: none */
+    _Atomic uint32_t heads, width, height; /* that the profile allows; width 0: not said */
+    uint32_t pad;
     /* the tenant's */
     _Atomic uint64_t memory, flips;
+    _Atomic uint64_t refusals; /* of memory beyond the quota */
+    _Atomic uint64_t heap;     /* what its process has allocated for it: caches, queues, copies of pictures */
 };
 
 enum arbiter_kind { ARBITER_DM, ARBITER_EXEC, ARBITER_KINDS };
@@ -66,7 +70,7 @@ enum arbiter_packet_type {
     ARBITER_HELLO = 1, /* tenant: who it is. First, once */
     ARBITER_WELCOME,   /* gtmuxd: admitted; with the page's memfd */
     ARBITER_REFUSED,   /* gtmuxd: not admitted, or not any more; text says why. The socket closes */
-    ARBITER_LOOK,      /* tenant: my words changed; gtmuxd: so did yours */
+    ARBITER_LOOK,      /* tenant: my words changed; gtmuxd: so did yours; arg 1: and the frame limit or the quota */
     ARBITER_RESET,     /* gtmuxd: reset the workload of the engine `arg` */
 };
 

@@ -17,7 +17,7 @@ struct view {
     enum arbiter_kind kind;
     struct arbiter_profile profile;
     uint32_t limit;
-    uint64_t since, packets, floods, memory, flips;
+    uint64_t since, packets, floods, memory, flips, refusals, heap;
     uint64_t progress[VGPU_ENGINES];
     struct sched_usage usage[VGPU_ENGINES];
     struct sched_samples waits;
@@ -28,7 +28,7 @@ struct snapshot {
     enum sched_policy policy;
     struct counters count;
     uint32_t memory_mb;
-    struct sched_samples overruns[VGPU_ENGINES];
+    struct sched_samples overruns[VGPU_ENGINES], lateness[VGPU_ENGINES];
     unsigned n;
     struct view view[];
 };
@@ -43,7 +43,9 @@ static void view_member(const struct arbiter *a, const struct member *m, uint64_
                        .packets = m->packets,
                        .floods = m->floods,
                        .memory = atomic_load(&m->page->memory),
-                       .flips = atomic_load(&m->page->flips)};
+                       .flips = atomic_load(&m->page->flips),
+                       .refusals = atomic_load(&m->page->refusals),
+                       .heap = atomic_load(&m->page->heap)};
     memcpy(v->name, m->name, sizeof(v->name));
     for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         v->progress[i] = atomic_load(&m->page->engine[i].progress);
@@ -72,8 +74,10 @@ static struct snapshot *take_snapshot(struct arbiter *a)
     s->memory_mb = a->cfg.memory_mb;
     s->count = a->count;
     s->n = 0;
-    for (unsigned i = 0; i < VGPU_ENGINES; i++)
+    for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         s->overruns[i] = *sched_overruns(a->sched, i);
+        s->lateness[i] = *sched_lateness(a->sched, i);
+    }
     for (unsigned i = 0; i < SCHED_TENANTS_MAX; i++)
         if (a->by_id[i])
             view_member(a, a->by_id[i], s->now, &s->view[s->n++]);
@@ -138,6 +142,8 @@ static cJSON *tenant_json(const struct snapshot *s, const struct view *v)
         {"fps", v->profile.frame_hz},
         {"memory_quota_bytes", (double)v->profile.memory_mb * 1048576},
         {"memory_bytes", (double)v->memory},
+        {"memory_refusals", (double)v->refusals},
+        {"heap_bytes", (double)v->heap},
         {"flips", (double)v->flips},
         {"wait_p50_us", sched_percentile(&v->waits, 50)},
         {"wait_p99_us", sched_percentile(&v->waits, 99)},
@@ -180,7 +186,9 @@ cJSON *report_stats(struct arbiter *a)
     for (unsigned i = 0; i < VGPU_ENGINES; i++) {
         const struct figure late[] = {{"slices_ended", (double)s->overruns[i].n},
                                       {"overrun_p50_us", sched_percentile(&s->overruns[i], 50)},
-                                      {"overrun_p99_us", sched_percentile(&s->overruns[i], 99)}};
+                                      {"overrun_p99_us", sched_percentile(&s->overruns[i], 99)},
+                                      {"overrun_p50_percent", sched_percentile(&s->lateness[i], 50) / 10.0},
+                                      {"overrun_p99_percent", sched_percentile(&s->lateness[i], 99) / 10.0}};
 
         if (s->overruns[i].n)
             add_figures(cJSON_AddObjectToObject(engines, engine_table[i].name), late, GT_ARRAY_SIZE(late));
@@ -224,7 +232,7 @@ cJSON *report_profiles(struct arbiter *a)
 
 /* ---- Prometheus */
 
-enum metric_of { OF_GTMUXD, OF_TENANT, OF_ENGINE };
+enum metric_of { OF_GTMUXD, OF_SLICES, OF_TENANT, OF_ENGINE };
 
 static const struct metric {
     const char *name, *type, *help;
@@ -235,9 +243,14 @@ static const struct metric {
     {"gtmux_refused_total", "counter", "Tenants that were refused.", OF_GTMUXD},
     {"gtmux_ended_total", "counter", "Tenancies that gtmuxd ended.", OF_GTMUXD},
     {"gtmux_bad_packets_total", "counter", "Malformed packets.", OF_GTMUXD},
+    {"gtmux_slices_ended_total", "counter", "Slices of the engine at whose end it was to be given back.", OF_SLICES},
+    {"gtmux_slice_overrun_p99_ratio", "gauge", "99th percentile of how late it was, as part of the slice.", OF_SLICES},
     {"gtmux_tenant_limit_ratio", "gauge", "Part of an engine that the tenant may use.", OF_TENANT},
     {"gtmux_tenant_memory_bytes", "gauge", "GPU-visible memory, as the tenant says.", OF_TENANT},
     {"gtmux_tenant_memory_quota_bytes", "gauge", "Quota of it.", OF_TENANT},
+    {"gtmux_tenant_memory_refusals_total", "counter", "Pages or buffers beyond the quota, as the tenant says.",
+     OF_TENANT},
+    {"gtmux_tenant_heap_bytes", "gauge", "Allocated by its process for caches, queues and pictures.", OF_TENANT},
     {"gtmux_tenant_flips_total", "counter", "Frames shown, as the tenant says.", OF_TENANT},
     {"gtmux_tenant_wait_p99_seconds", "gauge", "99th percentile of the last 1024 waits for an engine.", OF_TENANT},
     {"gtmux_tenant_paused", "gauge", "1: paused.", OF_TENANT},
@@ -256,14 +269,16 @@ static double global_value(const struct snapshot *s, unsigned row)
     return values[row];
 }
 
+static double slices_value(const struct snapshot *s, unsigned engine, unsigned row)
+{
+    return row ? sched_percentile(&s->lateness[engine], 99) / 1000.0 : (double)s->overruns[engine].n;
+}
+
 static double tenant_value(const struct view *v, unsigned row)
 {
-    const double values[] = {v->limit / 100.0,
-                             (double)v->memory,
-                             (double)v->profile.memory_mb * 1048576,
-                             (double)v->flips,
-                             sched_percentile(&v->waits, 99) / 1e6,
-                             v->profile.par.paused};
+    const double values[] = {
+        v->limit / 100.0, (double)v->memory, (double)v->profile.memory_mb * 1048576, (double)v->refusals,
+        (double)v->heap,  (double)v->flips,  sched_percentile(&v->waits, 99) / 1e6,  v->profile.par.paused};
 
     return values[row];
 }
@@ -281,7 +296,9 @@ static void print_metric(FILE *f, const struct snapshot *s, const struct metric 
     fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name, m->type);
     if (m->of == OF_GTMUXD)
         fprintf(f, "%s %.15g\n", m->name, global_value(s, row));
-    for (unsigned i = 0; m->of != OF_GTMUXD && i < s->n; i++) {
+    for (unsigned e = 0; m->of == OF_SLICES && e < VGPU_ENGINES; e++)
+        fprintf(f, "%s{engine=\"%s\"} %.15g\n", m->name, engine_table[e].name, slices_value(s, e, row));
+    for (unsigned i = 0; m->of >= OF_TENANT && i < s->n; i++) {
         const struct view *v = &s->view[i];
 
         if (m->of == OF_TENANT)

@@ -40,7 +40,7 @@ struct engine {
     enum stage stage;
     uint64_t vnow;
     uint64_t grants;
-    struct sched_samples overruns;
+    struct sched_samples overruns, lateness;
 };
 
 struct sched {
@@ -402,8 +402,12 @@ void sched_returned(struct sched *s, unsigned id, unsigned engine, uint64_t used
     struct engine *e = &s->engine[engine];
     uint64_t from = GT_MAX(e->shared_from, e->counted_from);
 
-    if (e->stage != RUNS || (more && !e->keep && now >= e->until))
-        add_sample(&e->overruns, now > e->until ? now - e->until : 0);
+    if (e->stage != RUNS || (more && !e->keep && now >= e->until)) {
+        uint64_t late = now > e->until ? now - e->until : 0;
+
+        add_sample(&e->overruns, late);
+        add_sample(&e->lateness, late * 1000 / t->par.slice_ns * 1000);
+    }
     watch_progress(s, id, engine, e->keep ? 0 : now - from, more, progress);
     charge(s, engine, used_ns, now);
     e->owner = -1;
@@ -535,6 +539,11 @@ const struct sched_samples *sched_waits(const struct sched *s, unsigned id)
 const struct sched_samples *sched_overruns(const struct sched *s, unsigned engine)
 {
     return engine < SCHED_ENGINES ? &s->engine[engine].overruns : NULL;
+}
+
+const struct sched_samples *sched_lateness(const struct sched *s, unsigned engine)
+{
+    return engine < SCHED_ENGINES ? &s->engine[engine].lateness : NULL;
 }
 
 bool sched_keeps(const struct sched *s, unsigned engine)

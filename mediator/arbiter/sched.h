@@ -58,7 +58,7 @@ struct sched_ops {
     void (*end)(void *ctx, unsigned tenant, const char *why);
 };
 
-/* The newest values, in us; n counts on. */
+/* The newest values, in us unless it says otherwise; n counts on. */
 struct sched_samples {
     uint32_t us[SCHED_SAMPLES];
     uint64_t n;
@@ -98,6 +98,8 @@ void sched_usage(const struct sched *s, unsigned tenant, unsigned engine, uint64
 /* How long the tenant waited for engines; how late engines came back after the end of a slice. */
 const struct sched_samples *sched_waits(const struct sched *s, unsigned tenant);
 const struct sched_samples *sched_overruns(const struct sched *s, unsigned engine);
+/* The same in thousandths of the slice that ended, which is its tenant's. */
+const struct sched_samples *sched_lateness(const struct sched *s, unsigned engine);
 /* The engine is kept by its owner. */
 bool sched_keeps(const struct sched *s, unsigned engine);
 /* Percent of an engine that the tenant may use now, by its cap and the policy. */

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mediator/arbiter/tenant_internal.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/base/clock.h"
+
+#define HEAP_NS UINT64_C(1000000000)
 
 static _Atomic uint32_t *word_of(const struct tenant *t, unsigned engine)
 {
@@ -148,6 +151,18 @@ unsigned tenant_frame_hz(const struct tenant *t)
     return tenant_attached(t) ? atomic_load_explicit(&t->page->frame_hz, memory_order_relaxed) : 0;
 }
 
+uint64_t tenant_quota(const struct tenant *t)
+{
+    return tenant_attached(t) ? (uint64_t)atomic_load_explicit(&t->page->quota_mb, memory_order_relaxed) << 20 : 0;
+}
+
+bool tenant_may_show(const struct tenant *t, unsigned heads, unsigned width, unsigned height)
+{
+    return !tenant_attached(t) || !atomic_load(&t->page->width) ||
+           (heads <= atomic_load(&t->page->heads) && width <= atomic_load(&t->page->width) &&
+            height <= atomic_load(&t->page->height));
+}
+
 /* Frames keep to a grid, so that one that comes late is not paid for by the next one; who was away starts a new grid.
  */
 uint64_t tenant_frame_due(unsigned hz, uint64_t *state, uint64_t now)
@@ -170,14 +185,14 @@ int tenant_memory(struct tenant *t, int64_t bytes)
     if (!t)
         return 0;
     uint64_t now = atomic_fetch_add(&t->memory, (uint64_t)bytes) + (uint64_t)bytes;
-    bool attached = tenant_attached(t);
-    uint64_t quota = attached ? (uint64_t)atomic_load_explicit(&t->page->quota_mb, memory_order_relaxed) << 20 : 0;
+    uint64_t quota = tenant_quota(t);
 
     if (bytes > 0 && quota && now > quota) {
         atomic_fetch_sub(&t->memory, (uint64_t)bytes);
+        atomic_store_explicit(&t->page->refusals, atomic_fetch_add(&t->refusals, 1) + 1, memory_order_relaxed);
         return -ENOSPC;
     }
-    if (attached)
+    if (tenant_attached(t))
         atomic_store_explicit(&t->page->memory, now, memory_order_relaxed);
     return 0;
 }
@@ -186,4 +201,33 @@ void tenant_count_flip(struct tenant *t)
 {
     if (t)
         atomic_store_explicit(&t->page->flips, atomic_fetch_add(&t->flips, 1) + 1, memory_order_relaxed);
+}
+
+void tenant_set_flips(struct tenant *t, uint64_t flips)
+{
+    if (!t || atomic_exchange_explicit(&t->flips, flips, memory_order_relaxed) == flips)
+        return;
+    atomic_store_explicit(&t->page->flips, flips, memory_order_relaxed);
+}
+
+void tenant_set_memory(struct tenant *t, uint64_t bytes, uint64_t refusals)
+{
+    if (!t)
+        return;
+    if (atomic_exchange_explicit(&t->memory, bytes, memory_order_relaxed) != bytes)
+        atomic_store_explicit(&t->page->memory, bytes, memory_order_relaxed);
+    if (atomic_exchange_explicit(&t->refusals, refusals, memory_order_relaxed) != refusals)
+        atomic_store_explicit(&t->page->refusals, refusals, memory_order_relaxed);
+}
+
+void tenant_note_heap(struct tenant *t, uint64_t now)
+{
+    uint64_t at = t ? atomic_load_explicit(&t->heap_at, memory_order_relaxed) : 0;
+
+    if (!t || now < at || !atomic_compare_exchange_strong(&t->heap_at, &at, now + HEAP_NS))
+        return;
+    struct mallinfo2 m = mallinfo2();
+
+    atomic_store_explicit(&t->heap, m.uordblks + m.hblkhd, memory_order_relaxed);
+    atomic_store_explicit(&t->page->heap, m.uordblks + m.hblkhd, memory_order_relaxed);
 }

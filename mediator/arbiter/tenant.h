@@ -26,6 +26,9 @@ struct tenant_options {
     void (*preempt)(void *ctx, unsigned engine);
     /* Give its workload up. Same thread; may be NULL. */
     void (*reset)(void *ctx, unsigned engine);
+    /* tenant_frame_hz or tenant_quota may have changed. Same thread; may be NULL. Called once when the thread starts.
+     */
+    void (*values)(void *ctx);
 };
 
 struct tenant;
@@ -59,11 +62,20 @@ void tenant_release(struct tenant *t, unsigned engine, bool more, uint64_t progr
 bool tenant_attached(const struct tenant *t);
 /* Frames a second that a head may show, 0: no limit. */
 unsigned tenant_frame_hz(const struct tenant *t);
+/* May it have so many heads, the largest of this size? Always true without gtmuxd. */
+bool tenant_may_show(const struct tenant *t, unsigned heads, unsigned width, unsigned height);
+/* GPU-visible memory that it may use, in bytes; 0: no limit. */
+uint64_t tenant_quota(const struct tenant *t);
 /* Takes note of a frame, and says when it may be shown, by the frame limit: now or later. `state` is the head's, 0 at
  * first. Pure. */
 uint64_t tenant_frame_due(unsigned hz, uint64_t *state, uint64_t now);
 /* Adds to the GPU-visible memory; below 0: gives back. 0, or -ENOSPC: more than the quota, nothing was added. */
 int tenant_memory(struct tenant *t, int64_t bytes);
 void tenant_count_flip(struct tenant *t);
+/* The same for who counts by himself: all flips; all GPU-visible memory, and how often more was refused. */
+void tenant_set_flips(struct tenant *t, uint64_t flips);
+void tenant_set_memory(struct tenant *t, uint64_t bytes, uint64_t refusals);
+/* What the process has allocated: looks by itself, at most once a second. */
+void tenant_note_heap(struct tenant *t, uint64_t now);
 
 #endif

@@ -18,7 +18,7 @@ struct tenant {
         bool held;          /* acquired by a grant; else for want of gtmuxd */
         uint64_t since, ns; /* of this stretch, of all */
     } engine[ARBITER_ENGINES];
-    _Atomic uint64_t memory, flips;
+    _Atomic uint64_t memory, flips, refusals, heap, heap_at;
     int wake_fd;
     pthread_t thread;
     bool threaded;

@@ -123,6 +123,8 @@ static int attach(struct tenant *t, int sock, int memfd)
         atomic_store_explicit(&t->page->engine[i].busy_ns, t->engine[i].ns, memory_order_relaxed);
     atomic_store_explicit(&t->page->memory, atomic_load(&t->memory), memory_order_relaxed);
     atomic_store_explicit(&t->page->flips, atomic_load(&t->flips), memory_order_relaxed);
+    atomic_store_explicit(&t->page->refusals, atomic_load(&t->refusals), memory_order_relaxed);
+    atomic_store_explicit(&t->page->heap, atomic_load(&t->heap), memory_order_relaxed);
     pthread_mutex_lock(&t->lock);
     t->sock = sock;
     pthread_mutex_unlock(&t->lock);
@@ -191,6 +193,12 @@ static void detach(struct tenant *t)
 
 /* ---- the thread */
 
+static void tell_values(struct tenant *t)
+{
+    if (t->opt.values)
+        t->opt.values(t->opt.ctx);
+}
+
 static void look_at(struct tenant *t, unsigned engine)
 {
     _Atomic uint32_t *word = &t->page->engine[engine].word;
@@ -214,6 +222,8 @@ static bool obey(struct tenant *t, const struct arbiter_packet *p)
     case ARBITER_LOOK:
         for (unsigned i = 0; i < ARBITER_ENGINES; i++)
             look_at(t, i);
+        if (p->arg)
+            tell_values(t);
         return true;
     case ARBITER_RESET:
         gt_warn("gtmuxd resets engine %u", p->arg);
@@ -242,6 +252,7 @@ static void hear(struct tenant *t)
     if (rc) {
         gt_info("gtmuxd is gone%s", atomic_load(&t->stopping) ? "" : "; going on without it");
         detach(t);
+        tell_values(t);
     }
 }
 
@@ -255,6 +266,7 @@ static void register_again(struct tenant *t, int invited)
     rc = invited >= 0 ? enrol(t, invited, err, sizeof(err)) : tenant_connect(t, t->path, err, sizeof(err));
     if (!rc) {
         gt_info("registered with gtmuxd");
+        tell_values(t);
         return;
     }
     if (rc == -EPERM)
@@ -285,6 +297,7 @@ static void *thread_main(void *arg)
     struct tenant *t = arg;
 
     pthread_setname_np(pthread_self(), "arbiter");
+    tell_values(t);
     while (!atomic_load(&t->stopping)) {
         struct pollfd fds[2] = {{.fd = t->wake_fd, .events = POLLIN}, {.fd = t->sock, .events = POLLIN}};
 

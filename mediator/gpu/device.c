@@ -234,6 +234,12 @@ void gpu_destroy(struct gpu *g)
     free(g);
 }
 
+void gpu_forked(struct gpu *g)
+{
+    pthread_mutex_init(&g->lock, NULL);
+    g->backend->ops->forked(g->backend);
+}
+
 void gpu_stats(struct gpu *g, struct backend_stats *out)
 {
     g->backend->ops->stats(g->backend, out);

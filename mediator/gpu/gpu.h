@@ -30,6 +30,8 @@ uint64_t gpu_commands(struct gpu *g);
 /* Device time in ticks of 12 MHz, and registers as a privileged reader sees them. Any thread. */
 uint64_t gpu_timestamp(struct gpu *g);
 uint32_t gpu_reg_read(struct gpu *g, uint32_t off);
+/* In the child of a fork, when no gpu_context_run was under way: threads and locks are the parent's. */
+void gpu_forked(struct gpu *g);
 /* Makes a gpu_context_run return soon, with GPU_STOPPED. Any thread. */
 void gpu_stop(struct gpu *g, bool stop);
 

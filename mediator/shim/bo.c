@@ -1,5 +1,6 @@
 /* Buffer objects: a memfd each, mapped once, and where they are in which address space. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #define PLACE_FIRST UINT64_C(0x100000)
 #define PLACE_ALIGN UINT64_C(0x10000)
 #define ADDRESS     ((UINT64_C(1) << 48) - 1)
+#define SEALS       (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) /* of an object's memfd */
 
 /* ---- life */
 
@@ -61,14 +63,14 @@ static int make_bo(struct shim_bo **out, uint64_t size)
     size = (size + GPU_PAGE - 1) & ~(GPU_PAGE - 1);
     if (!size || size > UINT64_C(1) << SHIM_MMAP_SHIFT)
         return -EINVAL;
-    int fd = memfd_create("gtmux-bo", MFD_CLOEXEC);
+    int fd = memfd_create("gtmux-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (fd < 0)
         return -errno;
     fd = shim_fd_move(fd);
     if (fd < 0)
         return fd;
-    if (ftruncate(fd, (off_t)size)) {
+    if (ftruncate(fd, (off_t)size) || fcntl(fd, F_ADD_SEALS, SEALS)) {
         int rc = -errno;
 
         close(fd);
@@ -104,6 +106,14 @@ int shim_bo_wrap(struct shim_bo **out, void *host, uint64_t size)
     return rc;
 }
 
+/* A file that its sender makes shorter would end this process. */
+static bool keeps_size(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    return seals >= 0 && (seals & F_SEAL_SHRINK);
+}
+
 int shim_bo_import(struct shim_bo **out, int fd)
 {
     struct stat st;
@@ -118,7 +128,7 @@ int shim_bo_import(struct shim_bo **out, int fd)
             return 0;
         }
     }
-    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size % GPU_PAGE)
+    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size % GPU_PAGE || !keeps_size(fd))
         return -EINVAL;
     fd = dup(fd);
     if (fd < 0)
@@ -250,11 +260,11 @@ int shim_vm_place(struct shim_vm *vm, struct shim_bo *b, uint64_t *addr)
         *addr = g->addr;
         return 0;
     }
+    if (b->memory.size > ADDRESS - vm->next)
+        return -ENOSPC;
     g = make_binding(b, vm);
     if (!g)
         return -ENOMEM;
-    if (b->memory.size > ADDRESS - vm->next)
-        return -ENOSPC;
     g->addr = vm->next;
     vm->next += (b->memory.size + PLACE_ALIGN - 1) & ~(PLACE_ALIGN - 1);
     *addr = g->addr;

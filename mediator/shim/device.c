@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mediator/shim/shim.h"
 #include "vgpu/base/bits.h"
@@ -209,17 +210,12 @@ void shim_submit(struct shim_job *job)
 
 /* ---- start */
 
-/* After a fork the child has the memory, but neither the thread nor its jobs. */
-static void in_child(void)
+/* The child gets the GPU's memory as it is: not in the midst of a job. */
+static void before_fork(void)
 {
-    pthread_mutex_init(&shim.lock, NULL);
-    pthread_cond_init(&queue.work, NULL);
-    queue.threaded = false;
-    queue.first = NULL;
-    queue.end = &queue.first;
-    shim.done = shim.submitted;
-    shim.running = false;
-    shim_turns_forked();
+    shim_lock();
+    while (shim.running)
+        pthread_cond_wait(&shim.changed, &shim.lock);
 }
 
 static void init_conditions(void)
@@ -231,6 +227,21 @@ static void init_conditions(void)
     pthread_cond_init(&shim.changed, &attr);
     pthread_condattr_destroy(&attr);
     pthread_cond_init(&queue.work, NULL);
+}
+
+/* After a fork the child has the memory, but neither the thread nor its jobs; nor those who waited. */
+static void in_child(void)
+{
+    shim.pid = getpid();
+    pthread_mutex_init(&shim.lock, NULL);
+    init_conditions();
+    queue.threaded = false;
+    queue.first = NULL;
+    queue.end = &queue.first;
+    shim.done = shim.submitted;
+    if (shim.gpu)
+        gpu_forked(shim.gpu);
+    shim_turns_forked();
 }
 
 /* Each buffer object has a descriptor. */
@@ -278,6 +289,7 @@ static void start(void)
 {
     char err[200] = "";
 
+    shim.pid = getpid();
     raise_fd_limit();
     read_settings();
     init_conditions();
@@ -290,7 +302,7 @@ static void start(void)
         queue.status = shim_turns_start();
     if (!queue.status && getenv("GTMUX_SHIM_VERBOSE"))
         atexit(print_counters);
-    pthread_atfork(shim_lock, shim_unlock, in_child);
+    pthread_atfork(before_fork, shim_unlock, in_child);
 }
 
 int shim_start(void)

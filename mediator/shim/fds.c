@@ -5,23 +5,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include "mediator/shim/shim.h"
 
 #define FDS (1u << 20)
 
-struct entry {
-    enum shim_fd_kind kind;
-    void *object;
-};
+/* An object and, in the lowest bits of its address, its kind; 0: none. One word, so that whoever looks sees both. */
+static _Atomic uintptr_t entries[FDS];
 
-static _Atomic(struct entry *) entries[FDS];
+#define KIND_MASK ((uintptr_t)3)
+_Static_assert(SHIM_FD_SYNCOBJ <= KIND_MASK && _Alignof(max_align_t) > KIND_MASK, "malloc leaves the bits free");
 
-static struct entry *entry_of(int fd)
+static uintptr_t entry_of(int fd)
 {
-    return fd >= 0 && (unsigned)fd < FDS ? atomic_load_explicit(&entries[fd], memory_order_acquire) : NULL;
+    return fd >= 0 && (unsigned)fd < FDS ? atomic_load_explicit(&entries[fd], memory_order_acquire) : 0;
+}
+
+static enum shim_fd_kind kind_of(uintptr_t entry)
+{
+    return (enum shim_fd_kind)(entry & KIND_MASK);
+}
+
+static void *object_of(uintptr_t entry)
+{
+    return (void *)(entry & ~KIND_MASK);
 }
 
 static void *ref(enum shim_fd_kind kind, void *object)
@@ -47,64 +56,62 @@ void shim_fd_put(enum shim_fd_kind kind, void *object)
 
 enum shim_fd_kind shim_fd_kind(int fd)
 {
-    const struct entry *e = entry_of(fd);
-
-    return e ? e->kind : SHIM_FD_NONE;
+    return kind_of(entry_of(fd));
 }
 
 /* With the lock. */
-static void drop(int fd)
+static void replace(int fd, uintptr_t entry)
 {
-    struct entry *e = atomic_exchange(&entries[fd], NULL);
+    uintptr_t old = atomic_exchange(&entries[fd], entry);
 
-    if (e)
-        shim_fd_put(e->kind, e->object);
-    free(e);
+    if (old)
+        shim_fd_put(kind_of(old), object_of(old));
 }
 
 int shim_fd_set(int fd, enum shim_fd_kind kind, void *object)
 {
-    struct entry *e = malloc(sizeof(*e));
-
-    if (!e || (unsigned)fd >= FDS) {
-        free(e);
+    if (fd < 0 || (unsigned)fd >= FDS) {
         shim_fd_put(kind, object);
         return -ENOMEM;
     }
-    *e = (struct entry){kind, object};
-    drop(fd);
-    atomic_store_explicit(&entries[fd], e, memory_order_release);
+    replace(fd, (uintptr_t)object | kind);
     return 0;
 }
 
-/* With the lock: only so is an entry that was found not freed meanwhile. */
+/* With the lock: only so is an object that was found not freed meanwhile. */
 void *shim_fd_get(int fd, enum shim_fd_kind kind)
 {
-    struct entry *e = entry_of(fd);
+    uintptr_t e = entry_of(fd);
 
-    return e && e->kind == kind ? ref(kind, e->object) : NULL;
+    return e && kind_of(e) == kind ? ref(kind, object_of(e)) : NULL;
+}
+
+/* A child of vfork has descriptors of its own, but our memory: what it closes and copies is none of the parent's. */
+static bool borrowed(void)
+{
+    return getpid() != shim.pid;
 }
 
 void shim_fd_closed(int fd)
 {
-    if (!entry_of(fd))
+    if (!entry_of(fd) || borrowed())
         return;
     shim_lock();
-    drop(fd);
+    replace(fd, 0);
     shim_unlock();
 }
 
 void shim_fd_copied(int from, int to)
 {
-    if (!entry_of(from) && !entry_of(to))
+    if ((!entry_of(from) && !entry_of(to)) || borrowed())
         return;
     shim_lock();
-    struct entry *e = entry_of(from);
+    uintptr_t e = entry_of(from);
 
     if (e)
-        shim_fd_set(to, e->kind, ref(e->kind, e->object));
-    else if (to >= 0)
-        drop(to);
+        shim_fd_set(to, kind_of(e), ref(kind_of(e), object_of(e)));
+    else if (entry_of(to))
+        replace(to, 0);
     shim_unlock();
 }
 

@@ -182,6 +182,7 @@ struct shim {
     uint64_t submitted, done;
     bool running; /* a job is on the GPU */
     int fd_floor; /* our own descriptors are above */
+    pid_t pid;    /* whose memory this is */
     bool png;     /* frames are to be written */
     const char *png_dir;
     unsigned png_left, width, height;

@@ -42,10 +42,19 @@ struct soft_pool *soft_pool_create(unsigned workers)
     if (!p)
         return NULL;
     p->workers = GT_MAX(GT_MIN(workers, SOFT_WORKERS_MAX), 1u);
+    soft_pool_forked(p);
+    return p;
+}
+
+/* Those who slept on the conditions are not there to leave them. */
+void soft_pool_forked(struct soft_pool *p)
+{
+    p->started = 0;
+    p->tried = p->open = false;
+    p->inside = 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->opened, NULL);
     pthread_cond_init(&p->left, NULL);
-    return p;
 }
 
 void soft_pool_destroy(struct soft_pool *p)

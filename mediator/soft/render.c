@@ -67,6 +67,11 @@ struct soft_render *soft_render_create(unsigned threads)
     return r;
 }
 
+void soft_render_forked(struct soft_render *r)
+{
+    soft_pool_forked(r->e.pool);
+}
+
 void soft_render_destroy(struct soft_render *r)
 {
     if (!r)

@@ -18,6 +18,8 @@ struct soft_render_stats {
 /* threads: the engine's own included. NULL: out of memory. */
 struct soft_render *soft_render_create(unsigned threads);
 void soft_render_destroy(struct soft_render *r); /* NULL is fine */
+/* As backend_ops.forked. */
+void soft_render_forked(struct soft_render *r);
 /* A command of class CMD_RENDER, on the engine's thread. */
 enum vgpu_payload soft_render_command(struct soft_render *r, struct vgpu_exec *x, int cmd_id, const uint32_t *dw,
                                       unsigned ndw);

@@ -112,10 +112,16 @@ static void soft_destroy(struct backend *be)
     free(be);
 }
 
+static void soft_forked(struct backend *be)
+{
+    soft_render_forked(((struct soft *)be)->render);
+}
+
 static const struct backend_ops soft_ops = {
     .name = "soft",
     .payload = soft_payload,
     .stats = soft_stats,
+    .forked = soft_forked,
     .destroy = soft_destroy,
 };
 

@@ -1,6 +1,6 @@
 """gtmux view on compositors without a screen: sway, which tells what its user would do, and weston. The guest is
-prog/screen-guest. No virtual
-machine is needed, but for QEMU's input devices a QEMU whose firmware finds nothing to start."""
+prog/screen-guest. No virtual machine is needed, but for QEMU's input devices a QEMU whose firmware finds nothing to
+start."""
 import json
 import os
 import re
@@ -324,10 +324,14 @@ def input_to_qemu(results, s):
     s.tell("flip 61")
     results.check(s.same(), "view: a QEMU that stands still does not stop the picture")
     qemu.send_signal(signal.SIGCONT)
+    hand.pointer(320, 240, 0)
+    hand.key(ord("c"), 1)
+    results.check(traced(r"key qcode c, down 1"), "view: then QEMU goes on", s.log("qemu")[-400:])
     s.dm.terminate()
     code = view.wait(timeout=20)
     results.check(code == 1 and "has gone" in s.log("view"), "view: ends when gtmux-dm does, with exit code 1",
                   f"{code} {s.log('view')}")
+    results.check(traced(r"key qcode c, down 0"), "view: and lets the key go that is down", s.log("qemu")[-400:])
     qemu.terminate()
 
 

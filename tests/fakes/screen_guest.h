@@ -225,6 +225,24 @@ static inline void sg_show(struct screen_guest *g, unsigned pipe, const struct s
     sg_wr(g, R_PLANE_SURF, pipe, 0, b->ggtt);
 }
 
+/* A sprite plane (1 or 2) with a buffer at a place of the picture from the next vblank on, or none. ctl: more bits of
+ * PLANE_CTL, of skl_universal_plane_regs.h. */
+static inline void sg_sprite(struct screen_guest *g, unsigned pipe, unsigned plane, const struct sg_buffer *b,
+                             uint32_t x, uint32_t y, uint32_t ctl)
+{
+    if (b) {
+        uint32_t w, h;
+
+        vgpu_tile_shape(b->tiling, sg_cpp(b), &w, &h);
+        sg_wr(g, R_PLANE_STRIDE, pipe, plane, b->stride / w);
+        sg_wr(g, R_PLANE_POS, pipe, plane, y << 16 | x);
+        sg_wr(g, R_PLANE_SIZE, pipe, plane, (b->height - 1) << 16 | (b->width - 1));
+        sg_wr(g, R_PLANE_OFFSET, pipe, plane, 0);
+    }
+    sg_wr(g, R_PLANE_CTL, pipe, plane, b ? sg_plane_ctl(b) | ctl : 0);
+    sg_wr(g, R_PLANE_SURF, pipe, plane, b ? b->ggtt : 0);
+}
+
 /* A cursor of 64x64 (its buffer ARGB8888 and linear), or none. */
 static inline void sg_cursor(struct screen_guest *g, unsigned pipe, const struct sg_buffer *b, uint32_t x, uint32_t y)
 {

@@ -170,11 +170,13 @@ static struct trace_record rnd_edid(void)
 
 static struct trace_record rnd_record(uint32_t word[4])
 {
-    switch (rnd(20)) {
+    switch (rnd(21)) {
     case 0:
         return (struct trace_record){.type = TRACE_TICK};
     case 16:
         return (struct trace_record){.type = TRACE_WAIT, .arg = {rnd(4), rnd(60000000)}};
+    case 20:
+        return (struct trace_record){.type = TRACE_PACE, .arg = {rnd(4), rnd(60000000)}};
     case 17:
         return (struct trace_record){.type = TRACE_SHOWN, .arg = {rnd(4), rnd(8)}};
     case 18:

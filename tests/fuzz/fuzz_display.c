@@ -128,6 +128,7 @@ static void guest_acts(uint8_t what, uint64_t *now)
     struct vgpu_surface *s = guest.scanout.plane;
 
     guest.scanout.nplanes = 1 + (what >> 1 & 1);
+    s[1].kind = what & 0x10 ? VGPU_PLANE_SPRITE : VGPU_PLANE_CURSOR;
     guest.lit = what & 1;
     guest.turn += what >> 2 & 1;
     guest.scanout.flip++;
@@ -253,6 +254,14 @@ static void see_flip(void *ctx, const struct viewer_flip *f)
         sum = (uint8_t)(sum + p[i]);
     if (f->frame && (f->x + f->width > f->frame->width || f->y + f->height > f->frame->height))
         abort();
+    if (f->nlayers > DISPLAY_LAYERS || (f->nlayers && !f->frame))
+        abort();
+    for (unsigned i = 0; i < f->nlayers; i++) {
+        const struct viewer_layer *l = &f->layer[i];
+
+        if (l->x + l->width > l->frame->width || l->y + l->height > l->frame->height || !viewer_map(l->frame))
+            abort();
+    }
 }
 
 static void see_cursor(void *ctx, const struct viewer_cursor *c)
@@ -264,7 +273,7 @@ static void see_cursor(void *ctx, const struct viewer_cursor *c)
 
 static void hostile_dm(const uint8_t *data, size_t size)
 {
-    static const struct viewer_events events = {.flip = see_flip, .cursor = see_cursor};
+    static const struct viewer_events events = {.flip = see_flip, .cursor = see_cursor, .layers = true};
     static int fds[4] = {-1};
     char err[128];
     int s[2], p[2];

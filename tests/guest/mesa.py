@@ -33,6 +33,12 @@ def tolerances():
     return {name: (int(t), int(o)) for name, t, o in map(str.split, lines)}
 
 
+def teal(path):
+    """Pixels of the colour of vkcube's faces, which nothing else on the screen has."""
+    pixels = load(path)
+    return sum(1 for i in range(0, len(pixels), 4) if pixels[i] < 60 and pixels[i + 1] > 70 and pixels[i + 2] > 70)
+
+
 def reference(check, work, names):
     """Draws the scenes with Mesa's software driver here."""
     env = dict(os.environ, LIBGL_ALWAYS_SOFTWARE="1", MESA_SHADER_CACHE_DISABLE="1")

@@ -217,6 +217,13 @@ void vgpu_flip_wait(struct vgpu *v, unsigned head, uint64_t ns)
     v->ops->now_ns(v->host);
 }
 
+void vgpu_flip_pace(struct vgpu *v, unsigned head, uint64_t ns)
+{
+    (void)head;
+    (void)ns;
+    v->ops->now_ns(v->host);
+}
+
 void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip)
 {
     (void)head;

@@ -130,16 +130,21 @@ static inline void on_gone(void *ctx, struct viewer_frame *f)
 
 static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone};
 
-static inline void watch(struct watcher *w, unsigned head)
+static inline void watch_with(struct watcher *w, unsigned head, const struct viewer_events *e)
 {
     char err[128];
 
     *w = (struct watcher){.lazy = w->lazy};
-    assert_int_equal(viewer_attach(&w->v, raw_connect(), head, &events, w, err, sizeof(err)), 0);
+    assert_int_equal(viewer_attach(&w->v, raw_connect(), head, e, w, err, sizeof(err)), 0);
     pump();
     assert_int_equal(viewer_dispatch(w->v), 0);
     assert_string_equal(viewer_guest(w->v), "guest");
     pump();
+}
+
+static inline void watch(struct watcher *w, unsigned head)
+{
+    watch_with(w, head, &events);
 }
 
 static inline void look(struct watcher *w)

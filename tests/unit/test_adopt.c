@@ -240,6 +240,7 @@ static void clocks_go_on(void **state)
     struct env *t = *state;
     uint32_t frames = reg_off(R_PIPE_FRMCOUNT, 0, 0);
 
+    gm_mmio_write(t->g, reg_off(R_GEN8_DE_PIPE_IMR, 0, 0), ~1u); /* somebody waits for vblanks */
     t->g->now += 500000000;
     vgpu_display_tick(t->g->v);
     struct vgpu *old = old_of(t);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -523,6 +524,114 @@ static void requests_are_answered(void **state)
     tenant_destroy(t);
 }
 
+static void set_ok(struct world *w, const char *values, bool ok)
+{
+    char line[200];
+
+    snprintf(line, sizeof(line), "{\"cmd\":\"set\",\"name\":\"a\",\"values\":{%s}}", values);
+    cJSON *a = admin_handle(w->a, line);
+
+    assert_int_equal(text_of(a, "error") == NULL, ok);
+    cJSON_Delete(a);
+}
+
+/* What is promised together is bounded, whenever it is promised. */
+static void totals_hold_for_what_is_set(void **state)
+{
+    struct world *w = *state;
+    struct tenant *a = tenant(w, "a", NULL), *b = tenant(w, "b", NULL);
+
+    w->a->cfg.memory_mb = 2560; /* two times 1024 are taken */
+    set_ok(w, "\"memory\":\"1536\"", true);
+    set_ok(w, "\"memory\":\"1537\"", false);
+    assert_int_equal(tenant_quota(a), UINT64_C(1536) << 20);
+    set_ok(w, "\"share\":\"95\"", true); /* means nothing under this policy */
+    w->a->cfg.sched.policy = SCHED_FIXED_SHARE;
+    set_ok(w, "\"share\":\"90\"", true);
+    set_ok(w, "\"share\":\"91\"", false);
+    w->a->cfg.sched.policy = SCHED_BEST_EFFORT;
+    tenant_destroy(a);
+    tenant_destroy(b);
+}
+
+static void on_values(void *ctx)
+{
+    atomic_fetch_add((atomic_uint *)ctx, 1);
+}
+
+/* The limits of frames and memory are looked at when they have changed, not all the time. */
+static void tenants_are_told_of_new_values(void **state)
+{
+    struct world *w = *state;
+    atomic_uint told = 0;
+    const struct tenant_options o = {
+        .kind = ARBITER_DM, .name = "a", .ctx = &told, .preempt = on_preempt, .values = on_values};
+    struct tenant *t = tenant_create(&o);
+    char err[200] = "";
+
+    assert_int_equal(tenant_connect(t, w->path, err, sizeof(err)), 0);
+    assert_int_equal(tenant_start(t), 0);
+    while (atomic_load(&told) != 1)
+        usleep(100);
+    set_ok(w, "\"weight\":\"5\"", true); /* nothing for a tenant to do */
+    set_ok(w, "\"fps\":\"20\"", true);
+    while (atomic_load(&told) != 2)
+        usleep(100);
+    assert_int_equal(tenant_frame_hz(t), 20);
+    set_ok(w, "\"fps\":\"20\"", true); /* nothing new */
+    set_ok(w, "\"memory\":\"7\"", true);
+    while (atomic_load(&told) != 3)
+        usleep(100);
+    assert_int_equal(tenant_quota(t), 7u << 20);
+    stop(w);
+    while (atomic_load(&told) != 4)
+        usleep(100);
+    assert_int_equal(tenant_frame_hz(t), 0);
+    assert_int_equal(tenant_quota(t), 0);
+    tenant_destroy(t);
+}
+
+static void monitors_are_those_of_the_profile(void **state)
+{
+    struct world *w = *state;
+    struct tenant *t = tenant(w, "a", NULL);
+
+    assert_true(tenant_may_show(t, 3, 4096, 2304));
+    assert_false(tenant_may_show(t, 4, 640, 480));
+    assert_false(tenant_may_show(t, 1, 4097, 480));
+    assert_false(tenant_may_show(t, 1, 640, 2305));
+    stop(w);
+    while (tenant_attached(t))
+        usleep(100);
+    assert_true(tenant_may_show(t, 4, 9000, 9000));
+    tenant_destroy(t);
+}
+
+static double number_of(const cJSON *tenant, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(tenant, name)->valuedouble;
+}
+
+static void what_a_tenant_says_of_itself_is_shown(void **state)
+{
+    struct world *w = *state;
+    struct tenant *t = tenant(w, "a", NULL);
+
+    tenant_set_flips(t, 77);
+    tenant_set_memory(t, 123 << 12, 5);
+    tenant_note_heap(t, 1);
+    cJSON *a = admin_handle(w->a, "{\"cmd\":\"stats\"}");
+    const cJSON *one = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(a, "tenants"), 0);
+
+    assert_int_equal(number_of(one, "flips"), 77);
+    assert_int_equal(number_of(one, "memory_bytes"), 123 << 12);
+    assert_int_equal(number_of(one, "memory_refusals"), 5);
+    /* A sanitizer's allocator tells nothing. */
+    assert_true(!mallinfo2().uordblks || number_of(one, "heap_bytes") > 10000);
+    cJSON_Delete(a);
+    tenant_destroy(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +648,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_page_full_of_lies_harms_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flood_is_not_listened_to, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_are_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(totals_hold_for_what_is_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(tenants_are_told_of_new_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(monitors_are_those_of_the_profile, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_tenant_says_of_itself_is_shown, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,15 @@ static void mistakes_are_told_with_their_line(void **state)
         {"[gtmuxd]\ncolour = red\n", "no such setting"},
         {"[other]\nx = 1\n", "sections are"},
         {"[gtmuxd]\nnonsense\n", ":2:"},
+        {"[profile standard]\nweight = 1\n[profile a]\n\n[other]\n", ":5: [other]: sections are"},
+        {"\n[]\n", ":2: []"},
+        {"[profile standard]\n[profile]\n", ":2: [profile]"},
+        {"[profile standard]\n[profile ]\n", ":2: profile ''"},
+        {"[profile standard]\n# words\n[profile standard]\n", ":3: profile 'standard' is there twice"},
+        {"[gtmuxd]\n[gtmuxd]\n", ":2: [gtmuxd] is there twice"},
+        {"[gtmuxd\n", ":1: not NAME"},
+        {"weight = 1\n", ":1: weight"},
+        {"[gtmuxd]\nx = 1\ny = 2\n", ":2: x"},
         {"[profile other]\nweight = 1\n", "default profile 'standard'"},
     };
     struct arbiter_config c;
@@ -87,6 +96,33 @@ static void mistakes_are_told_with_their_line(void **state)
         assert_non_null(arbiter_config_find(&c, "standard"));
     }
     assert_true(arbiter_config_load(&c, "/nonexistent/file", err, sizeof(err)) < 0);
+}
+
+/* inih says nothing of them. */
+static void profiles_may_be_empty(void **state)
+{
+    struct arbiter_config c;
+    char err[300];
+
+    (void)state;
+    assert_int_equal(load(&c, "[profile a]\n[profile standard] ; all as it is\n  [profile b]\n", err, sizeof(err)), 0);
+    assert_int_equal(c.profiles, 3);
+    assert_non_null(arbiter_config_find(&c, "a"));
+    assert_int_equal(arbiter_config_find(&c, "b")->par.weight, 100);
+    assert_int_equal(load(&c, "[gtmuxd]\n", err, sizeof(err)), 0);
+    assert_int_equal(c.profiles, 1);
+}
+
+static void long_lines_are_refused(void **state)
+{
+    struct arbiter_config c;
+    char err[300], text[2000] = "[profile standard]\ndescription = ";
+
+    (void)state;
+    memset(text + strlen(text), 'x', 1500);
+    strcat(text, "\nweight = 5\n");
+    assert_true(load(&c, text, err, sizeof(err)) < 0);
+    assert_non_null(strstr(err, ":2: the line is too long"));
 }
 
 static void there_is_an_end_to_profiles(void **state)
@@ -122,6 +158,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_taken),
         cmocka_unit_test(mistakes_are_told_with_their_line),
+        cmocka_unit_test(profiles_may_be_empty),
+        cmocka_unit_test(long_lines_are_refused),
         cmocka_unit_test(there_is_an_end_to_profiles),
         cmocka_unit_test(the_stock_file_is_right),
     };

@@ -377,7 +377,7 @@ static void no_buffer_comes_back_that_a_screen_still_reads(void **state)
             const struct viewer *v = &srv->viewer[i];
 
             if (!v->proof_left && !(v->sent != v->shown && now > v->answer_by))
-                assert_int_equal(on_screen[i], srv->head[0].frame->id);
+                assert_int_equal(on_screen[i], srv->head[0].flat.frame->id);
         }
     }
     assert_true(early > 100);

@@ -1,6 +1,8 @@
 /* The display socket: a server with a guest of tests/unit/frame_fixture.h, and our own viewers or hostile ones. */
 #include "server_fixture.h"
 
+#include <sys/resource.h>
+
 /* ---- what viewers get */
 
 static void a_viewer_is_told_what_its_head_shows(void **state)
@@ -191,6 +193,61 @@ static void refresh_tells_the_rows_of_a_copy_that_changed(void **state)
     pump();
     assert_int_equal(srv->head[0].refresh_at, before);
     viewer_close(w.v);
+}
+
+/* What a full socket had no room for is told when there is room: the viewer would show old rows for ever. */
+static void changes_that_could_not_be_told_are_told_later(void **state)
+{
+    struct watcher w = {0};
+    uint32_t row = 0;
+
+    (void)state;
+    ff.create_error = ENODEV;
+    watch(&w, 0);
+    for (; row < 480 && !srv->viewer[0].blocked; row++) { /* it does not read */
+        for (uint32_t x = 0; x < 2; x++)
+            ff_set_pixel(&ff.scanout[0].plane[0], x, row, row * 7 + x + 1);
+        now += 20 * MS;
+        assert_int_equal(viewer_refresh(w.v), 0);
+        pump();
+    }
+    assert_true(srv->viewer[0].blocked);
+    w.damages = 0;
+    while (row != w.damages) { /* all that was told until then */
+        const unsigned before = w.damages;
+
+        assert_int_equal(viewer_dispatch(w.v), 0);
+        if (w.damages == before)
+            break;
+    }
+    pump();
+    assert_int_equal(viewer_dispatch(w.v), 0);
+    assert_int_equal(w.first, 0);
+    assert_int_equal(w.end, 480);
+    viewer_close(w.v);
+}
+
+/* A viewer for whom there is no descriptor waits, and costs no time meanwhile. */
+static void without_a_descriptor_a_viewer_waits(void **state)
+{
+    struct rlimit before, none;
+    struct pollfd fds[DISPLAY_FDS];
+    int fd = raw_connect(), lowest = dup(fd);
+
+    (void)state;
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    uint64_t next = pump();
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(display_server_poll(srv, fds), 0);
+    assert_true(next > now && next <= now + 1000 * MS);
+    now = next;
+    pump();
+    assert_true(display_server_watched(srv));
+    close(fd);
 }
 
 static void entries_stored_without_a_flip_are_noticed(void **state)
@@ -568,6 +625,8 @@ int main(void)
         CASE(cursor_moves_do_not_touch_the_picture),
         CASE(a_copied_cursor_follows_its_pixels),
         CASE(refresh_tells_the_rows_of_a_copy_that_changed),
+        CASE(changes_that_could_not_be_told_are_told_later),
+        CASE(without_a_descriptor_a_viewer_waits),
         CASE(entries_stored_without_a_flip_are_noticed),
         CASE(a_new_memory_map_makes_new_frames),
         CASE(a_guest_that_flips_all_the_time_costs_a_bounded_number_of_looks),

@@ -19,7 +19,8 @@
 #define BYTES 65536u
 
 struct seen {
-    unsigned flips, cursors, damages, gone;
+    unsigned flips, cursors, damages, gone, layers;
+    struct viewer_layer top;
 };
 
 struct fixture {
@@ -30,8 +31,11 @@ struct fixture {
 
 static void on_flip(void *ctx, const struct viewer_flip *f)
 {
-    (void)f;
-    ((struct seen *)ctx)->flips++;
+    struct seen *s = ctx;
+
+    s->flips++;
+    s->layers = f->nlayers;
+    s->top = f->nlayers ? f->layer[f->nlayers - 1] : (struct viewer_layer){0};
 }
 
 static void on_cursor(void *ctx, const struct viewer_cursor *c)
@@ -53,6 +57,7 @@ static void on_gone(void *ctx, struct viewer_frame *f)
 }
 
 static const struct viewer_events events = {.flip = on_flip, .cursor = on_cursor, .damage = on_damage, .gone = on_gone};
+static const struct viewer_events layer_events = {.flip = on_flip, .gone = on_gone, .layers = true};
 
 static void send_m(struct fixture *f, void *m, uint16_t type, uint16_t size, int fd)
 {
@@ -81,7 +86,7 @@ static void greet(struct fixture *f)
     assert_int_equal(viewer_dispatch(f->v), 0);
 }
 
-static void begin(struct fixture *f)
+static void begin_with(struct fixture *f, const struct viewer_events *e)
 {
     struct display_attach m;
     char err[128];
@@ -90,9 +95,15 @@ static void begin(struct fixture *f)
     *f = (struct fixture){0};
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s), 0);
     f->dm = s[0];
-    assert_int_equal(viewer_attach(&f->v, s[1], 1, &events, &f->seen, err, sizeof(err)), 0);
+    assert_int_equal(viewer_attach(&f->v, s[1], 1, e, &f->seen, err, sizeof(err)), 0);
     assert_int_equal(recv(f->dm, &m, sizeof(m), 0), sizeof(m));
     assert_int_equal(m.head, 1);
+    assert_int_equal(m.flags, e->layers ? DISPLAY_ATTACH_LAYERS : 0);
+}
+
+static void begin(struct fixture *f)
+{
+    begin_with(f, &events);
 }
 
 static void end(struct fixture *f)
@@ -274,6 +285,141 @@ static void bad_flips_cursors_and_damage_are_refused(void **state)
     }
 }
 
+/* ---- layers */
+
+static struct display_layer good_layer(uint16_t index)
+{
+    return (struct display_layer){.h.serial = 7,
+                                  .slot = 3,
+                                  .id = 9,
+                                  .width = 32,
+                                  .height = 16,
+                                  .x = 4,
+                                  .to_x = -5,
+                                  .to_y = 6,
+                                  .to_width = 64,
+                                  .to_height = 16,
+                                  .index = index,
+                                  .blend = DISPLAY_COVERAGE,
+                                  .alpha = 128};
+}
+
+static struct display_flip layered_flip(uint32_t layers)
+{
+    return (struct display_flip){
+        .h.serial = 7, .slot = 3, .id = 9, .width = 64, .height = 32, .mhz = 60000, .layers = layers};
+}
+
+static int send_layer(struct fixture *f, struct display_layer m)
+{
+    send_m(f, &m, DISPLAY_LAYER, sizeof(m), -1);
+    return viewer_dispatch(f->v);
+}
+
+static int send_layered_flip(struct fixture *f, uint32_t layers)
+{
+    struct display_flip m = layered_flip(layers);
+
+    send_m(f, &m, DISPLAY_FLIP, sizeof(m), -1);
+    return viewer_dispatch(f->v);
+}
+
+static void begin_layers(struct fixture *f)
+{
+    begin_with(f, &layer_events);
+    greet(f);
+    give_frame(f);
+}
+
+static void layers_come_with_their_flip(void **state)
+{
+    struct display_header answer;
+    struct fixture f;
+
+    (void)state;
+    begin_layers(&f);
+    assert_int_equal(send_layer(&f, good_layer(0)), 0);
+    assert_int_equal(send_layer(&f, good_layer(0)), 0); /* the socket was full: from the beginning */
+    assert_int_equal(send_layer(&f, good_layer(1)), 0);
+    assert_int_equal(send_layered_flip(&f, 2), 0);
+    assert_int_equal(f.seen.layers, 2);
+    assert_int_equal(f.seen.top.to_x, -5);
+    assert_int_equal(f.seen.top.to_width, 64);
+    assert_int_equal(f.seen.top.alpha, 128);
+    assert_int_equal(f.seen.top.blend, DISPLAY_COVERAGE);
+    assert_int_equal(f.seen.top.frame->id, 9);
+    assert_int_equal(send_layered_flip(&f, 0), 0);
+    assert_int_equal(f.seen.layers, 0);
+    assert_int_equal(viewer_compose(f.v, 7), 0);
+    assert_int_equal(recv(f.dm, &answer, sizeof(answer), 0), sizeof(answer));
+    assert_int_equal(answer.type, DISPLAY_COMPOSE);
+    assert_int_equal(answer.serial, 7);
+    end(&f);
+}
+
+static void bad_layers_are_refused(void **state)
+{
+    struct display_layer bad[16];
+    unsigned n = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < GT_ARRAY_SIZE(bad); i++)
+        bad[i] = good_layer(0);
+    bad[n++].id = 8;
+    bad[n++].slot = DISPLAY_SLOTS;
+    bad[n++].width = 0;
+    bad[n++].width = 61; /* x is 4 of 64 */
+    bad[n++].height = 65;
+    bad[n++].x = UINT32_MAX;
+    bad[n++].y = 64;
+    bad[n++].to_width = 0;
+    bad[n++].to_height = VIEWER_SIDE_MAX + 1;
+    bad[n++].to_x = INT32_MIN;
+    bad[n++].to_y = INT32_MAX;
+    bad[n++].index = 1;
+    bad[n++].index = DISPLAY_LAYERS;
+    bad[n++].blend = DISPLAY_COVERAGE + 1;
+    bad[n++].alpha = DISPLAY_ALPHA_MAX + 1;
+    for (unsigned i = 0; i < n; i++) {
+        struct fixture f;
+
+        begin_layers(&f);
+        if (send_layer(&f, bad[i]) != -EPROTO)
+            fail_msg("layer %u is taken", i);
+        end(&f);
+    }
+}
+
+static void layers_without_their_flip_are_refused(void **state)
+{
+    struct display_forget forget = {.slot = 3, .id = 9};
+    struct display_layer other = good_layer(1);
+    struct fixture f;
+
+    (void)state;
+    begin_layers(&f);
+    assert_int_equal(send_layer(&f, good_layer(0)), 0);
+    assert_int_equal(send_layered_flip(&f, 2), -EPROTO);
+    end(&f);
+    begin_layers(&f);
+    assert_int_equal(send_layer(&f, good_layer(0)), 0);
+    other.h.serial = 8;
+    assert_int_equal(send_layer(&f, other), -EPROTO);
+    end(&f);
+    begin_layers(&f); /* its frame has gone */
+    assert_int_equal(send_layer(&f, good_layer(0)), 0);
+    send_m(&f, &forget, DISPLAY_FORGET, sizeof(forget), -1);
+    assert_int_equal(viewer_dispatch(f.v), 0);
+    give_frame(&f);
+    assert_int_equal(send_layered_flip(&f, 1), -EPROTO);
+    end(&f);
+    begin(&f); /* nobody asked for layers */
+    greet(&f);
+    give_frame(&f);
+    assert_int_equal(send_layer(&f, good_layer(0)), -EPROTO);
+    end(&f);
+}
+
 static void bad_greetings_are_refused(void **state)
 {
     struct display_hello m[4];
@@ -343,6 +489,9 @@ int main(void)
         cmocka_unit_test(bad_frames_are_refused),
         cmocka_unit_test(bad_memory_is_refused),
         cmocka_unit_test(bad_flips_cursors_and_damage_are_refused),
+        cmocka_unit_test(layers_come_with_their_flip),
+        cmocka_unit_test(bad_layers_are_refused),
+        cmocka_unit_test(layers_without_their_flip_are_refused),
         cmocka_unit_test(bad_greetings_are_refused),
         cmocka_unit_test(a_slot_that_is_given_again_lets_its_frame_go),
         cmocka_unit_test(a_flood_does_not_keep_a_call_busy),

@@ -176,6 +176,14 @@ static void the_run_directory_must_be_ours(void **state)
     drop("/run");
     assert_int_equal(mkdir(dir, 0700), 0);
     expect("run-dir", DOCTOR_OK, "0700");
+    char *before = getcwd(NULL, 0);
+
+    assert_int_equal(chdir(root), 0);
+    d.run_dir = "run";
+    expect("run-dir", DOCTOR_OK, "0700");
+    d.run_dir = dir;
+    assert_int_equal(chdir(before), 0);
+    free(before);
     if (geteuid() == 0)
         expect_of_nobody("run-dir", DOCTOR_FAIL, "may write");
     assert_int_equal(chmod(dir, 0777), 0);

@@ -262,6 +262,10 @@ static void the_counter_never_goes_back(void **state)
     for (unsigned i = 0; i < 20000; i++) {
         seed = seed * 1664525u + 1013904223u;
         switch (seed >> 28) {
+        case 6:
+            if (seed & 4096)
+                vgpu_flip_pace(d->core.v, 0, seed & 8192 ? 0 : (seed >> 8 & 63) * MS);
+            break;
         case 0:
             vgpu_flip_wait(d->core.v, 0, seed & 4096 ? 0 : (seed >> 8 & 63) * MS);
             break;
@@ -310,6 +314,96 @@ static void the_counter_waits_for_the_events_of_its_vblank(void **state)
     assert_int_equal(d_rd(d, R_PIPE_FRMCOUNT, 0, 0), frames + 1);
 }
 
+/* ---- the frame limit */
+
+static void flip_to_the_other(struct dfx *d)
+{
+    d_wr(d, R_PLANE_SURF, 0, 0, d_rd(d, R_PLANE_SURF, 0, 0) == 0x300000 ? 0x400000 : 0x300000);
+}
+
+/* Flips as often as the guest is told that the last one is done, for a second; how many. */
+static unsigned flips_in_a_second(struct dfx *d, uint64_t *next)
+{
+    const uint64_t end = d->core.now + 1000 * MS;
+    unsigned told = 0;
+
+    while (d->core.now < end) {
+        *next = d_run_to(d, *next);
+        if (!(d_irqs(d, 0) & FLIP_DONE(0)))
+            continue;
+        told++;
+        flip_to_the_other(d);
+    }
+    return told;
+}
+
+static void a_limit_holds_at_any_rate(void **state)
+{
+    struct dfx *d = *state;
+    uint64_t next = begin(d, 0);
+
+    flip_to_the_other(d);
+    assert_in_range(flips_in_a_second(d, &next), 59, 61);
+    for (unsigned hz = 5; hz < 60; hz += 5) {
+        vgpu_flip_pace(d->core.v, 0, 1000 * MS / hz);
+        assert_in_range(flips_in_a_second(d, &next), hz - 1, hz + 1);
+    }
+    vgpu_flip_pace(d->core.v, 0, 1000 * MS / 240); /* more than the monitor shows */
+    assert_in_range(flips_in_a_second(d, &next), 59, 62);
+    vgpu_flip_pace(d->core.v, 0, 0);
+    assert_in_range(flips_in_a_second(d, &next), 59, 62);
+}
+
+static void a_limit_that_goes_lets_the_flip_go(void **state)
+{
+    struct dfx *d = *state;
+    uint64_t next = begin(d, 0);
+
+    vgpu_flip_pace(d->core.v, 0, 500 * MS);
+    d_wr(d, R_PLANE_SURF, 0, 0, 0x200000);
+    next = d_run_to(d, next);
+    assert_int_equal(d_irqs(d, 0), VBLANK | FLIP_DONE(0)); /* who comes first does not wait */
+    d_wr(d, R_PLANE_SURF, 0, 0, 0x300000);
+    next = d_run_to(d, next);
+    assert_int_equal(d_irqs(d, 0), VBLANK);
+    vgpu_flip_pace(d->core.v, 0, 0);
+    assert_int_equal(d_irqs(d, 0), VBLANK | FLIP_DONE(0));
+    vgpu_flip_pace(d->core.v, VGPU_HEADS, 1);
+}
+
+/* The limit holds whether viewers are quick or not there; and a viewer's buffer is not given away by it. */
+static void a_limit_and_viewers_are_both_waited_for(void **state)
+{
+    struct dfx *d = *state;
+    uint64_t next = begin(d, 40 * MS);
+
+    vgpu_flip_pace(d->core.v, 0, 30 * MS);
+    d_wr(d, R_PLANE_SURF, 0, 0, 0x200000);
+    next = d_run_to(d, next);
+    vgpu_flip_shown(d->core.v, 0, flip_number(d)); /* the first of the grid */
+    assert_int_equal(d_irqs(d, 0), VBLANK | FLIP_DONE(0));
+    uint64_t told = d->core.now;
+
+    d_wr(d, R_PLANE_SURF, 0, 0, 0x300000);
+    next = d_run_to(d, next);
+    vgpu_flip_shown(d->core.v, 0, flip_number(d)); /* quick */
+    assert_int_equal(d_irqs(d, 0), VBLANK);
+    next = vgpu_display_tick(d->core.v);
+    while (!(d_irqs(d, 0) & FLIP_DONE(0)))
+        next = d_run_to(d, next);
+    assert_int_equal(d->core.now, told + 30 * MS);
+    d_wr(d, R_PLANE_SURF, 0, 0, 0x400000);
+    next = vgpu_display_tick(d->core.v);
+    next = d_run_to(d, next);
+    uint64_t live = d->core.now;
+
+    d_irqs(d, 0);
+    while (!(d_irqs(d, 0) & FLIP_DONE(0))) /* slow: 40 ms, though the limit has passed */
+        next = d_run_to(d, next);
+    assert_int_equal(d->core.now, live + 40 * MS);
+    assert_int_equal(stats(d).flips_late[0], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +420,9 @@ int main(void)
         DFX_TEST(a_reset_forgets_the_flip_and_not_the_viewers),
         DFX_TEST(the_counter_never_goes_back),
         DFX_TEST(the_counter_waits_for_the_events_of_its_vblank),
+        DFX_TEST(a_limit_holds_at_any_rate),
+        DFX_TEST(a_limit_that_goes_lets_the_flip_go),
+        DFX_TEST(a_limit_and_viewers_are_both_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,43 +288,13 @@ static void *watcher_main(void *arg)
 
 struct fixture {
     char dir[32], path[48];
-    struct qdbus *q;
+    struct sink_test t;
     struct watcher w;
     bool watched;
-    uint32_t shown, width, height;
-    unsigned refreshes, typed;
-    struct input_event events[16];
 };
-
-static void on_shown(void *ctx, uint32_t serial)
-{
-    ((struct fixture *)ctx)->shown = serial;
-}
-
-static void on_refresh(void *ctx)
-{
-    ((struct fixture *)ctx)->refreshes++;
-}
-
-static bool on_resize(void *ctx, uint32_t width, uint32_t height)
-{
-    struct fixture *x = ctx;
-
-    x->width = width;
-    x->height = height;
-    return true;
-}
-
-static void on_input(void *ctx, const struct input_event *e)
-{
-    struct fixture *x = ctx;
-
-    x->events[x->typed++ % 16] = *e;
-}
 
 static int setup_with(void **state, bool input)
 {
-    static const struct qdbus_events events = {on_shown, on_refresh, on_resize, on_input};
     struct fixture *x = calloc(1, sizeof(*x));
     char err[256] = "";
 
@@ -333,7 +303,7 @@ static int setup_with(void **state, bool input)
     snprintf(x->path, sizeof(x->path), "%s/s", x->dir);
     const struct qdbus_options o = {.path = x->path, .name = "guest", .fps = 50, .input = input};
 
-    if (qdbus_open(&x->q, &o, &events, x, err, sizeof(err)))
+    if (qdbus_open(&x->t.sink, &o, &sink_test_events, &x->t, err, sizeof(err)))
         fail_msg("%s", err);
     x->w.path = x->path;
     pthread_mutex_init(&x->w.lock, NULL);
@@ -351,20 +321,12 @@ static int setup_input(void **state)
     return setup_with(state, true);
 }
 
-static void serve(struct fixture *x, int ms)
-{
-    struct pollfd p = {.fd = qdbus_fd(x->q), .events = POLLIN};
-
-    poll(&p, 1, ms);
-    assert_int_equal(qdbus_dispatch(x->q), 0);
-}
-
 static void watch(struct fixture *x)
 {
     x->watched = true;
     assert_int_equal(pthread_create(&x->w.thread, NULL, watcher_main, &x->w), 0);
     while (!x->w.ready)
-        serve(x, 5);
+        sink_serve(&x->t, 5);
 }
 
 static int teardown(void **state)
@@ -376,12 +338,12 @@ static int teardown(void **state)
         x->w.stop = true;
         pthread_join(x->w.thread, NULL);
         for (unsigned i = 0; i < 100; i++)
-            serve(x, 1);
-        qdbus_get_stats(x->q, &st);
+            sink_serve(&x->t, 1);
+        qdbus_get_stats(x->t.sink, &st);
         assert_int_equal(st.listeners, 0);
         assert_int_equal(st.connections, 0);
     }
-    qdbus_close(x->q);
+    sink_close(&x->t);
     assert_int_equal(rmdir(x->dir), 0);
     pthread_mutex_destroy(&x->w.lock);
     free(x);
@@ -395,7 +357,7 @@ static void wait_for(struct fixture *x, const unsigned *counter, unsigned n)
     unsigned now;
 
     do {
-        serve(x, 5);
+        sink_serve(&x->t, 5);
         pthread_mutex_lock(&x->w.lock);
         now = *counter;
         pthread_mutex_unlock(&x->w.lock);
@@ -406,31 +368,7 @@ static void wait_for(struct fixture *x, const unsigned *counter, unsigned n)
 
 static void wait_shown(struct fixture *x, uint32_t serial)
 {
-    uint64_t end = gt_clock_ns() + PATIENCE;
-
-    while (x->shown != serial) {
-        serve(x, 5);
-        assert_true(gt_clock_ns() < end);
-    }
-}
-
-static void flip(struct fixture *x, struct viewer_frame *f, uint32_t serial)
-{
-    struct viewer_flip m = {.frame = f, .serial = serial};
-
-    if (f) {
-        m.width = f->width;
-        m.height = f->height;
-    }
-    qdbus_flip(x->q, &m);
-}
-
-static void give_back(struct fixture *x, struct viewer_frame *f)
-{
-    qdbus_frame_gone(x->q, f);
-    if (f->map)
-        munmap((void *)(uintptr_t)f->map, f->bytes);
-    close(f->fd);
+    sink_wait_shown(&x->t, serial, PATIENCE);
 }
 
 static void check_same_file(struct fixture *x, const struct viewer_frame *f)
@@ -448,17 +386,17 @@ static void the_objects_are_those_of_qemu(void **state)
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &f, 1);
-    assert_int_equal(x->shown, 1); /* nobody to wait for */
+    sink_flip(&x->t, &f, 1);
+    assert_int_equal(x->t.shown, 1); /* nobody to wait for */
     watch(x);
     assert_string_equal(x->w.name, "guest");
     assert_string_equal(x->w.type, "Graphic");
     assert_int_equal(x->w.console, 0);
     assert_int_equal(x->w.width, 320);
     assert_true(x->w.ui_ok);
-    assert_int_equal(x->width, 1280);
-    assert_int_equal(x->height, 720);
-    give_back(x, &f);
+    assert_int_equal(x->t.width, 1280);
+    assert_int_equal(x->t.height, 720);
+    sink_gone(&x->t, &f);
 }
 
 static void keys_and_pointer_are_handed_on(void **state)
@@ -474,21 +412,21 @@ static void keys_and_pointer_are_handed_on(void **state)
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     x->w.types = true;
     watch(x);
     assert_true(x->w.has_input);
     assert_true(x->w.absolute);
     assert_int_equal(x->w.refused, 3);
-    assert_int_equal(x->typed, GT_ARRAY_SIZE(want));
+    assert_int_equal(x->t.nevents, GT_ARRAY_SIZE(want));
     for (unsigned i = 0; i < GT_ARRAY_SIZE(want); i++) {
-        assert_int_equal(x->events[i].kind, want[i].kind);
-        assert_int_equal(x->events[i].code, want[i].code);
-        assert_int_equal(x->events[i].down, want[i].down);
-        assert_int_equal(x->events[i].x, want[i].x);
-        assert_int_equal(x->events[i].y, want[i].y);
+        assert_int_equal(x->t.event[i].kind, want[i].kind);
+        assert_int_equal(x->t.event[i].code, want[i].code);
+        assert_int_equal(x->t.event[i].down, want[i].down);
+        assert_int_equal(x->t.event[i].x, want[i].x);
+        assert_int_equal(x->t.event[i].y, want[i].y);
     }
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 /* The key that it holds goes up when it goes. */
@@ -499,11 +437,11 @@ static void a_viewer_that_leaves_lets_go_of_its_keys(void **state)
 
     x->w.types = true;
     watch(x);
-    x->typed = 0;
+    x->t.nevents = 0;
     x->w.stop = true;
-    while (!x->typed && gt_clock_ns() < end)
-        serve(x, 5);
-    assert_int_equal(x->events[0].kind, INPUT_LIFT);
+    while (!x->t.nevents && gt_clock_ns() < end)
+        sink_serve(&x->t, 5);
+    assert_int_equal(x->t.event[0].kind, INPUT_LIFT);
 }
 
 static void without_a_way_there_is_no_keyboard(void **state)
@@ -514,7 +452,7 @@ static void without_a_way_there_is_no_keyboard(void **state)
     watch(x);
     assert_false(x->w.has_input);
     assert_int_equal(x->w.refused, 10);
-    assert_int_equal(x->typed, 0);
+    assert_int_equal(x->t.nevents, 0);
 }
 
 static void the_guests_memory_is_given_as_a_dmabuf(void **state)
@@ -524,7 +462,7 @@ static void the_guests_memory_is_given_as_a_dmabuf(void **state)
                         b = make_frame(2, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
     struct qdbus_stats st;
 
-    flip(x, &a, 1);
+    sink_flip(&x->t, &a, 1);
     watch(x);
     wait_for(x, &x->w.updates, 1);
     check_same_file(x, &a);
@@ -535,18 +473,18 @@ static void the_guests_memory_is_given_as_a_dmabuf(void **state)
     assert_true(x->w.modifier == display_modifier(VGPU_TILE_X));
     assert_int_equal(x->w.box[2], 320);
     for (uint32_t i = 2; i < 20; i++) {
-        flip(x, i % 2 ? &a : &b, i);
+        sink_flip(&x->t, i % 2 ? &a : &b, i);
         wait_shown(x, i);
         check_same_file(x, i % 2 ? &a : &b);
     }
-    qdbus_get_stats(x->q, &st);
+    qdbus_get_stats(x->t.sink, &st);
     assert_int_equal(st.bytes_copied, 0);
     assert_int_equal(x->w.scanouts + x->w.maps, 0);
-    flip(x, NULL, 20);
+    sink_flip(&x->t, NULL, 20);
     wait_shown(x, 20);
     assert_int_equal(x->w.disables, 1);
-    give_back(x, &a);
-    give_back(x, &b);
+    sink_gone(&x->t, &a);
+    sink_gone(&x->t, &b);
 }
 
 static void who_has_no_gl_is_given_a_map(void **state)
@@ -556,19 +494,19 @@ static void who_has_no_gl_is_given_a_map(void **state)
     const struct viewer_flip part = {.frame = &f, .x = 16, .y = 10, .width = 100, .height = 50, .serial = 2};
 
     x->w.has_map = x->w.refuses_dmabuf = true;
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     watch(x);
     wait_for(x, &x->w.updates, 1);
     assert_int_equal(x->w.maps, 1);
     check_same_file(x, &f);
     assert_int_equal(x->w.format, X8R8G8B8);
     assert_int_equal(x->w.offset, 0);
-    qdbus_flip(x->q, &part);
+    x->t.sink->ops->flip(x->t.sink, &part, gt_clock_ns());
     wait_shown(x, 2);
     assert_int_equal(x->w.offset, 10 * f.stride + 16 * 4);
     assert_int_equal(x->w.w, 100);
     assert_int_equal(x->w.scanouts, 0);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void who_has_neither_is_given_pixels(void **state)
@@ -578,7 +516,7 @@ static void who_has_neither_is_given_pixels(void **state)
 
     x->w.refuses_dmabuf = true;
     paint(&f, 7);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     watch(x);
     wait_for(x, &x->w.scanouts, 1);
     wait_for(x, &x->w.updates, 1); /* the first look for changes */
@@ -587,7 +525,7 @@ static void who_has_neither_is_given_pixels(void **state)
     uint32_t got = 0;
 
     while (got != 0xabcdef && gt_clock_ns() < end) {
-        serve(x, 5);
+        sink_serve(&x->t, 5);
         pthread_mutex_lock(&x->w.lock);
         memcpy(&got, x->w.pixels + (44 * 320 + 33) * 4, 4);
         pthread_mutex_unlock(&x->w.lock);
@@ -601,7 +539,7 @@ static void who_has_neither_is_given_pixels(void **state)
             assert_int_equal(v & 0xffffff, want);
         }
     pthread_mutex_unlock(&x->w.lock);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void changes_without_a_flip_are_told(void **state)
@@ -609,19 +547,19 @@ static void changes_without_a_flip_are_told(void **state)
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     watch(x);
     wait_for(x, &x->w.updates, 2); /* of the flip, and of the first look */
     for (unsigned i = 0; i < 20; i++)
-        serve(x, 5);
+        sink_serve(&x->t, 5);
     unsigned before = x->w.updates;
 
     put(&f, 200, 150, 1);
     wait_for(x, &x->w.updates, before + 1);
     assert_in_range(150, x->w.box[1], x->w.box[1] + x->w.box[3] - 1);
     assert_in_range(x->w.box[3], 1, 40);
-    assert_int_equal(x->refreshes, 0);
-    give_back(x, &f);
+    assert_int_equal(x->t.refreshes, 0);
+    sink_gone(&x->t, &f);
 }
 
 static void the_cursor_is_defined_once_and_moved(void **state)
@@ -632,7 +570,7 @@ static void the_cursor_is_defined_once_and_moved(void **state)
 
     put(&c, 5, 6, 0x80402010);
     watch(x);
-    qdbus_cursor(x->q, &cursor);
+    x->t.sink->ops->cursor(x->t.sink, &cursor);
     wait_for(x, &x->w.moves, 1);
     wait_for(x, &x->w.cursors, 1);
     uint32_t v;
@@ -641,23 +579,23 @@ static void the_cursor_is_defined_once_and_moved(void **state)
     assert_int_equal(v, 0x80402010);
     for (int32_t i = 0; i < 20; i++) {
         cursor.x = i;
-        qdbus_cursor(x->q, &cursor);
-        serve(x, 5);
+        x->t.sink->ops->cursor(x->t.sink, &cursor);
+        sink_serve(&x->t, 5);
     }
     uint64_t end = gt_clock_ns() + PATIENCE;
 
     while (x->w.mouse[0] != 19 && gt_clock_ns() < end)
-        serve(x, 5);
+        sink_serve(&x->t, 5);
     assert_int_equal(x->w.mouse[0], 19);
     assert_int_equal(x->w.mouse[1], 9);
     assert_int_equal(x->w.mouse[2], 1);
     assert_int_equal(x->w.cursors, 1);
-    qdbus_cursor(x->q, &(struct viewer_cursor){0});
+    x->t.sink->ops->cursor(x->t.sink, &(struct viewer_cursor){0});
     end = gt_clock_ns() + PATIENCE;
     while (x->w.mouse[2] && gt_clock_ns() < end)
-        serve(x, 5);
+        sink_serve(&x->t, 5);
     assert_int_equal(x->w.mouse[2], 0);
-    give_back(x, &c);
+    sink_gone(&x->t, &c);
 }
 
 static void who_never_answers_does_not_hold_up_the_guest(void **state)
@@ -666,14 +604,14 @@ static void who_never_answers_does_not_hold_up_the_guest(void **state)
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
     x->w.silent = true;
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     watch(x);
     wait_for(x, &x->w.dmabufs, 1);
-    flip(x, &f, 2);
-    assert_int_not_equal(x->shown, 2);
+    sink_flip(&x->t, &f, 2);
+    assert_int_not_equal(x->t.shown, 2);
     wait_shown(x, 2); /* after a second */
     assert_int_equal(x->w.dmabufs, 1);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void garbage_ends_only_its_own_connection(void **state)
@@ -689,17 +627,17 @@ static void garbage_ends_only_its_own_connection(void **state)
         fd[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(fd[i], (struct sockaddr *)&a, sizeof(a)), 0);
         assert_true(send(fd[i], garbage, sizeof(garbage), MSG_NOSIGNAL) > 0);
-        serve(x, 5);
+        sink_serve(&x->t, 5);
     }
     for (unsigned i = 0; i < 20; i++)
-        serve(x, 5);
-    qdbus_get_stats(x->q, &st);
+        sink_serve(&x->t, 5);
+    qdbus_get_stats(x->t.sink, &st);
     assert_in_range(st.connections, 0, 8);
     for (unsigned i = 0; i < GT_ARRAY_SIZE(fd); i++)
         close(fd[i]);
     for (unsigned i = 0; i < 20; i++)
-        serve(x, 5);
-    qdbus_get_stats(x->q, &st);
+        sink_serve(&x->t, 5);
+    qdbus_get_stats(x->t.sink, &st);
     assert_int_equal(st.connections, 0);
     watch(x); /* and a good one is served */
     assert_string_equal(x->w.name, "guest");

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <linux/input-event-codes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -107,10 +108,10 @@ static int teardown(void **state)
 {
     struct fixture *x = *state;
 
+    if (x->qemu >= 0)
+        close(x->qemu); /* first: the end would wait for it */
     qmp_input_close(x->q);
     close(x->listener);
-    if (x->qemu >= 0)
-        close(x->qemu);
     unlink(x->address.sun_path);
     rmdir(x->dir);
     free(x);
@@ -304,6 +305,45 @@ static void keys_go_up_at_the_end(void **state)
     assert_non_null(strstr(text, "\"data\":42},\"down\":false"));
 }
 
+/* QEMU carries out one command at a time, and drops those that wait when their sender has hung up. */
+static void *qemu_main(void *ctx)
+{
+    const struct fixture *x = ctx;
+    char *text = calloc(1, 65536);
+    size_t have = 0;
+
+    for (;;) {
+        struct pollfd p = {.fd = x->qemu, .events = POLLIN};
+        ssize_t n;
+
+        poll(&p, 1, 1000);
+        usleep(10000);
+        poll(&p, 1, 0);
+        if (p.revents & POLLHUP || (n = recv(x->qemu, text + have, 65535 - have, MSG_DONTWAIT)) <= 0)
+            return text;
+        have += (size_t)n;
+        send(x->qemu, DONE, strlen(DONE), MSG_NOSIGNAL);
+    }
+}
+
+static void the_end_waits_until_all_is_let_go(void **state)
+{
+    struct fixture *x = *state;
+    pthread_t thread;
+    void *text;
+
+    greet(x);
+    key(x, KEY_LEFTALT, true);
+    button(x, INPUT_LEFT, true);
+    assert_int_equal(pthread_create(&thread, NULL, qemu_main, x), 0);
+    qmp_input_close(x->q);
+    x->q = NULL;
+    pthread_join(thread, &text);
+    assert_non_null(strstr(text, "\"data\":56},\"down\":false"));
+    assert_non_null(strstr(text, "{\"button\":\"left\",\"down\":false}"));
+    free(text);
+}
+
 /* ---- what QEMU may do to us */
 
 static void a_qemu_that_does_not_answer_is_given_up(void **state)
@@ -443,6 +483,7 @@ int main(void)
         CASE(a_refusal_is_not_the_end),
         CASE(keys_go_up_when_nobody_sees_them),
         CASE(keys_go_up_at_the_end),
+        CASE(the_end_waits_until_all_is_let_go),
         CASE(a_qemu_that_does_not_answer_is_given_up),
         CASE(a_qemu_that_does_not_read_stalls_nobody),
         CASE(what_is_not_qemu_is_left),

@@ -258,6 +258,8 @@ static void flips_that_wait_for_their_viewers_replay(void **state)
     gate_flip_wait(gate, 0, 50000000);
     gate_flip_wait(gate, 77, 1);
     for (uint32_t i = 1; i < 20; i++) {
+        if (i == 12)
+            gate_flip_pace(gate, 0, 33333333);
         write_bar0(NULL, reg_off(R_PLANE_SURF, 0, 0), 4, i << 20);
         for (unsigned k = 0; k < 8; k++) {
             clock_now += 2000000;
@@ -406,7 +408,8 @@ static void malformed_traces_are_errors(void **state)
         {"head, large", {.type = TRACE_HEAD, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, head", {.type = TRACE_WAIT, .arg = {UINT64_C(1) << 32, 1}}},
         {"flip, number", {.type = TRACE_SHOWN, .arg = {0, UINT64_C(1) << 32}}},
-        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}}},
+        {"EDID, head", {.type = TRACE_EDID, .arg = {UINT64_C(1) << 32}, .data = (const uint8_t *)"E", .len = 1}},
+        {"flip, pace", {.type = TRACE_PACE, .arg = {UINT64_C(1) << 32, 1}}},
         {"head, flags", {.type = TRACE_HEAD, .arg = {0, 4}}},
         {"mode", {.type = TRACE_HEAD, .arg = {0, 3, 65536}}},
         {"contents across pages", {.type = TRACE_MEM, .arg = {0, 0xfff}, .data = (const uint8_t *)"xy", .len = 2}},

@@ -235,6 +235,23 @@ static void slices_end_in_time(void **state)
     sched_destroy(w.s);
 }
 
+/* In thousandths of the slice of whose slice it was. */
+static void lateness_is_told_by_the_slice(void **state)
+{
+    static const struct actor late = {.kind = SATURATES, .late_ns = SLICE / 4};
+    struct world w;
+
+    (void)state;
+    world_open(&w, SCHED_BEST_EFFORT);
+    for (unsigned i = 0; i < 2; i++)
+        world_add(&w, late, 100, 100, 1);
+    world_run(&w, 1000 * MS);
+    assert_in_range(sched_percentile(sched_overruns(w.s, 0), 50), SLICE / US / 4, SLICE / US / 4 + 100);
+    assert_in_range(sched_percentile(sched_lateness(w.s, 0), 50), 250, 270);
+    assert_null(sched_lateness(w.s, SCHED_ENGINES));
+    sched_destroy(w.s);
+}
+
 static void who_keeps_an_engine_too_long_is_ended(void **state)
 {
     struct world w;
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_kept_idle_engine_is_taken_at_once),
         cmocka_unit_test(policies_give_shares),
         cmocka_unit_test(slices_end_in_time),
+        cmocka_unit_test(lateness_is_told_by_the_slice),
         cmocka_unit_test(who_keeps_an_engine_too_long_is_ended),
         cmocka_unit_test(who_never_gets_on_is_ended),
         cmocka_unit_test(paused_tenants_run_no_more),

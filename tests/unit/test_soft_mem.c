@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "exec_double.h"
 #include "mediator/soft/mem.h"
@@ -176,6 +178,43 @@ static void every_item_is_done_once_by_whatever_number_of_workers(void **state)
     run_jobs(SOFT_WORKERS_MAX);
 }
 
+static void do_slowly(void *ctx, unsigned worker, uint32_t item)
+{
+    (void)item;
+    usleep(1000);
+    atomic_fetch_or((atomic_uint *)ctx, 1u << worker);
+}
+
+/* True when others than the caller have done items. */
+static bool has_help(struct soft_pool *p)
+{
+    atomic_uint workers = 0;
+
+    for (unsigned round = 0; round < 100 && workers <= 1; round++)
+        soft_pool_run(p, 20, do_slowly, &workers);
+    return workers > 1;
+}
+
+/* Its threads and those who slept on its conditions are the parent's. */
+static void a_child_of_fork_has_workers_of_its_own(void **state)
+{
+    struct soft_pool *p = soft_pool_create(3);
+    int status = -1;
+
+    (void)state;
+    assert_true(has_help(p));
+    pid_t pid = fork();
+
+    if (!pid) {
+        soft_pool_forked(p);
+        _exit(!has_help(p));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(has_help(p)); /* and the parent has its own still */
+    soft_pool_destroy(p);
+}
+
 static void the_number_of_workers_is_bounded(void **state)
 {
     struct soft_pool *none = soft_pool_create(0), *many = soft_pool_create(1000);
@@ -198,6 +237,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pages_without_a_pointer_are_read_and_written, start, stop),
         cmocka_unit_test_setup_teardown(the_next_command_looks_again, start, stop),
         cmocka_unit_test(every_item_is_done_once_by_whatever_number_of_workers),
+        cmocka_unit_test(a_child_of_fork_has_workers_of_its_own),
         cmocka_unit_test(the_number_of_workers_is_bounded),
     };
 

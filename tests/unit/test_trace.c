@@ -57,8 +57,9 @@ static uint8_t contents[TRACE_DATA_MAX];
 /* Row i of a test stream: all types, all magnitudes of numbers, all lengths of data. */
 static struct trace_record row(unsigned i)
 {
-    static const uint8_t types[] = {TRACE_ACCESS, TRACE_MEM,    TRACE_RUN,    TRACE_TIME, TRACE_HEAD,  TRACE_TICK,
-                                    TRACE_FAULT,  TRACE_RESULT, TRACE_MEMORY, TRACE_WAIT, TRACE_SHOWN, TRACE_EDID};
+    static const uint8_t types[] = {TRACE_ACCESS, TRACE_MEM,   TRACE_RUN,    TRACE_TIME,   TRACE_HEAD,
+                                    TRACE_TICK,   TRACE_FAULT, TRACE_RESULT, TRACE_MEMORY, TRACE_WAIT,
+                                    TRACE_SHOWN,  TRACE_EDID,  TRACE_PACE};
     struct trace_record rec = {.type = types[i % GT_ARRAY_SIZE(types)], .data = contents};
 
     for (unsigned a = 0; a < TRACE_ARGS; a++)
@@ -73,7 +74,7 @@ static void expect_row(const struct trace_record *got, unsigned i)
     static const unsigned nargs[TRACE_TYPES] = {
         [TRACE_ACCESS] = 3, [TRACE_MEM] = 2,   [TRACE_RUN] = 2,    [TRACE_TIME] = 2,
         [TRACE_HEAD] = 5,   [TRACE_FAULT] = 1, [TRACE_RESULT] = 2, [TRACE_MEMORY] = 1,
-        [TRACE_WAIT] = 2,   [TRACE_SHOWN] = 2, [TRACE_EDID] = 1};
+        [TRACE_WAIT] = 2,   [TRACE_SHOWN] = 2, [TRACE_EDID] = 1,   [TRACE_PACE] = 2};
 
     assert_int_equal(got->type, want.type);
     for (unsigned a = 0; a < nargs[want.type]; a++)

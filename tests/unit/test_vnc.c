@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,8 +22,6 @@
 #include "display/format.h"
 #include "display/vnc.h"
 #include "sink_fixture.h"
-#include "vgpu/base/bits.h"
-#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 #define PATIENCE UINT64_C(20000000000) /* ns: machines are busy */
@@ -145,37 +144,27 @@ static void client_end(struct client *me)
 
 struct fixture {
     char dir[32], path[48];
-    struct vnc *v;
+    struct sink_test t;
     struct client c;
     struct vnc_stats before;
-    uint32_t shown;
-    unsigned refreshes;
 };
-
-static void on_shown(void *ctx, uint32_t serial)
-{
-    ((struct fixture *)ctx)->shown = serial;
-}
-
-static void on_refresh(void *ctx)
-{
-    ((struct fixture *)ctx)->refreshes++;
-}
 
 /* One server for all tests: neatvnc's main loop and its threads are the process's. */
 static int setup_server(void **state)
 {
-    static const struct vnc_events events = {on_shown, on_refresh};
     struct fixture *x = calloc(1, sizeof(*x));
     char err[256] = "";
+    struct stat st;
 
     strcpy(x->dir, "/tmp/gtmux-vnc-XXXXXX");
     assert_non_null(mkdtemp(x->dir));
     snprintf(x->path, sizeof(x->path), "%s/s", x->dir);
     const struct vnc_options o = {.unix_path = x->path, .title = "test", .fps = 50};
 
-    if (vnc_open(&x->v, &o, &events, x, err, sizeof(err)))
+    if (vnc_open(&x->t.sink, &o, &sink_test_events, &x->t, err, sizeof(err)))
         fail_msg("%s", err);
+    assert_int_equal(stat(x->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600); /* no password is asked for on it */
     *state = x;
     return 0;
 }
@@ -184,33 +173,20 @@ static int teardown_server(void **state)
 {
     struct fixture *x = *state;
 
-    vnc_close(x->v);
+    sink_close(&x->t);
     assert_int_equal(rmdir(x->dir), 0); /* the socket is gone */
     free(x);
     return 0;
 }
 
-static void serve(struct fixture *x, unsigned ms);
-
 static int setup(void **state)
 {
     struct fixture *x = *state;
 
-    x->shown = x->refreshes = 0;
-    vnc_get_stats(x->v, &x->before);
+    x->t.shown = x->t.refreshes = 0;
+    vnc_get_stats(x->t.sink, &x->before);
     client_start(&x->c, x->path);
     return 0;
-}
-
-static void flip(struct fixture *x, struct viewer_frame *f, uint32_t serial)
-{
-    struct viewer_flip m = {.frame = f, .serial = serial, .mhz = 60000};
-
-    if (f) {
-        m.width = f->width;
-        m.height = f->height;
-    }
-    vnc_flip(x->v, &m, gt_clock_ns());
 }
 
 static int teardown(void **state)
@@ -218,26 +194,17 @@ static int teardown(void **state)
     struct fixture *x = *state;
     struct vnc_stats st;
 
-    flip(x, NULL, UINT32_MAX); /* a test that failed has left its frame, which is gone */
+    sink_flip(&x->t, NULL, UINT32_MAX); /* a test that failed has left its frame, which is gone */
     x->c.stop = true;
     while (!x->c.done) /* it may wait for the rest of a message */
-        serve(x, 10);
+        sink_serve(&x->t, 10);
     client_end(&x->c);
-    vnc_get_stats(x->v, &st);
+    vnc_get_stats(x->t.sink, &st);
     for (unsigned i = 0; st.clients && i < 50; i++) { /* neatvnc 0.5 does not tell of each that hangs up */
-        serve(x, 10);
-        vnc_get_stats(x->v, &st);
+        sink_serve(&x->t, 10);
+        vnc_get_stats(x->t.sink, &st);
     }
     return 0;
-}
-
-static void serve(struct fixture *x, unsigned ms)
-{
-    struct pollfd p = {.fd = vnc_fd(x->v), .events = POLLIN};
-
-    poll(&p, 1, (int)ms);
-    vnc_dispatch(x->v);
-    vnc_tick(x->v, gt_clock_ns());
 }
 
 /* ---- pictures */
@@ -250,14 +217,6 @@ static uint32_t wide(uint32_t v)
     return (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 | (b << 3 | b >> 2);
 }
 
-static void give_back(struct fixture *x, struct viewer_frame *f)
-{
-    vnc_frame_gone(x->v, f);
-    if (f->map)
-        munmap((void *)(uintptr_t)f->map, f->bytes);
-    close(f->fd);
-}
-
 /* Serves until the client has the picture, with `value` at px, py. */
 static bool client_has(struct fixture *x, const struct viewer_frame *f, uint32_t seed, uint32_t px, uint32_t py,
                        uint32_t value)
@@ -266,7 +225,7 @@ static bool client_has(struct fixture *x, const struct viewer_frame *f, uint32_t
     bool same = false;
 
     while (!same && gt_clock_ns() < end && !x->c.failed) {
-        serve(x, 10);
+        sink_serve(&x->t, 10);
         pthread_mutex_lock(&x->c.lock);
         same = x->c.pixels && x->c.width == f->width && x->c.height == f->height;
         for (uint32_t y = 0; same && y < f->height; y++)
@@ -290,7 +249,7 @@ static struct vnc_stats stats(struct fixture *x)
 {
     struct vnc_stats st;
 
-    vnc_get_stats(x->v, &st);
+    vnc_get_stats(x->t.sink, &st);
     st.pictures -= x->before.pictures;
     st.bytes_copied -= x->before.bytes_copied;
     st.scans -= x->before.scans;
@@ -305,12 +264,12 @@ static void a_linear_picture_is_sent_without_a_copy(void **state)
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
     paint(&f, 1);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     assert_true(client_has(x, &f, 1, NOWHERE, 0, 0));
-    assert_int_equal(x->shown, 1);
+    assert_int_equal(x->t.shown, 1);
     assert_int_equal(stats(x).bytes_copied, 0);
     assert_in_range(stats(x).clients, 1, 8);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void other_layouts_are_converted(void **state)
@@ -328,11 +287,11 @@ static void other_layouts_are_converted(void **state)
         struct viewer_frame f = make_frame(i + 1, 300, 150, rows[i].format, rows[i].tiling);
 
         paint(&f, i);
-        flip(x, &f, i + 1);
+        sink_flip(&x->t, &f, i + 1);
         if (!client_has(x, &f, i, NOWHERE, 0, 0))
             fail_msg("layout %u", i);
         assert_true(stats(x).bytes_copied >= (i + 1) * 300 * 150 * 4);
-        give_back(x, &f);
+        sink_gone(&x->t, &f);
     }
 }
 
@@ -345,25 +304,25 @@ static void flips_sizes_and_darkness_reach_the_client(void **state)
     paint(&a, 1);
     paint(&b, 2);
     for (uint32_t i = 1; i < 7; i++) {
-        flip(x, i % 2 ? &a : &b, i);
+        sink_flip(&x->t, i % 2 ? &a : &b, i);
         assert_true(client_has(x, i % 2 ? &a : &b, i % 2 ? 1 : 2, NOWHERE, 0, 0));
-        for (uint64_t end = gt_clock_ns() + PATIENCE; gt_clock_ns() < end && x->shown != i;)
-            serve(x, 10);
-        assert_int_equal(x->shown, i);
+        for (uint64_t end = gt_clock_ns() + PATIENCE; gt_clock_ns() < end && x->t.shown != i;)
+            sink_serve(&x->t, 10);
+        assert_int_equal(x->t.shown, i);
     }
-    flip(x, NULL, 7);
+    sink_flip(&x->t, NULL, 7);
     uint64_t end = gt_clock_ns() + PATIENCE;
     bool black = false;
 
     while (!black && gt_clock_ns() < end) {
-        serve(x, 10);
+        sink_serve(&x->t, 10);
         pthread_mutex_lock(&x->c.lock);
         black = !((x->c.pixels[12345] | x->c.pixels[54321]) & 0xffffff);
         pthread_mutex_unlock(&x->c.lock);
     }
     assert_true(black);
-    give_back(x, &a);
-    give_back(x, &b);
+    sink_gone(&x->t, &a);
+    sink_gone(&x->t, &b);
 }
 
 static void changes_without_a_flip_are_sent(void **state)
@@ -374,12 +333,12 @@ static void changes_without_a_flip_are_sent(void **state)
         struct viewer_frame f = make_frame(i + 1, 320, 200, VGPU_FMT_XRGB8888, i ? VGPU_TILE_X : VGPU_LINEAR);
 
         paint(&f, i);
-        flip(x, &f, i + 1);
+        sink_flip(&x->t, &f, i + 1);
         assert_true(client_has(x, &f, i, NOWHERE, 0, 0));
         put(&f, 77, 99, 0xabcdef);
         assert_true(client_has(x, &f, i, 77, 99, 0xabcdef));
-        assert_int_equal(x->refreshes, 0);
-        give_back(x, &f);
+        assert_int_equal(x->t.refreshes, 0);
+        sink_gone(&x->t, &f);
     }
 }
 
@@ -390,12 +349,17 @@ static void gtmux_dm_is_asked_to_look_at_its_copies(void **state)
 
     f.shared = false;
     paint(&f, 3);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     assert_true(client_has(x, &f, 3, NOWHERE, 0, 0));
-    for (unsigned i = 0; i < 100 && !x->refreshes; i++)
-        serve(x, 10);
-    assert_true(x->refreshes > 0);
-    give_back(x, &f);
+    for (unsigned i = 0; i < 100 && !x->t.refreshes; i++)
+        sink_serve(&x->t, 10);
+    assert_true(x->t.refreshes > 0);
+    put(&f, 77, 99, 0xabcdef); /* it has looked */
+    x->t.sink->ops->damage(x->t.sink, &f, 90, 110);
+    assert_true(client_has(x, &f, 3, 77, 99, 0xabcdef));
+    x->t.sink->ops->damage(x->t.sink, &f, 0, 1000); /* more rows than there are */
+    sink_serve(&x->t, 10);
+    sink_gone(&x->t, &f);
 }
 
 static void without_clients_nothing_is_read(void **state)
@@ -403,18 +367,18 @@ static void without_clients_nothing_is_read(void **state)
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_TILE_X);
 
-    vnc_get_stats(x->v, &x->before);
+    vnc_get_stats(x->t.sink, &x->before);
     for (uint32_t i = 1; i < 20; i++) {
-        flip(x, &f, i);
-        assert_int_equal(x->shown, i); /* at once: the guest is not held up */
+        sink_flip(&x->t, &f, i);
+        assert_int_equal(x->t.shown, i); /* at once: the guest is not held up */
     }
     for (unsigned i = 0; i < 20; i++)
-        serve(x, 10);
+        sink_serve(&x->t, 10);
     assert_int_equal(stats(x).scans, 0);
     assert_int_equal(stats(x).pictures, 1); /* its size */
     assert_int_equal(stats(x).bytes_copied, 0);
     assert_null(f.map);
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static void a_cursor_is_sent_as_a_cursor(void **state)
@@ -429,13 +393,13 @@ static void a_cursor_is_sent_as_a_cursor(void **state)
     for (uint32_t y = 10; y < 20; y++)
         for (uint32_t i = 20; i < 40; i++)
             put(&c, i, y, 0xff102030);
-    flip(x, &f, 1);
+    sink_flip(&x->t, &f, 1);
     assert_true(client_has(x, &f, 1, NOWHERE, 0, 0));
-    vnc_cursor(x->v, &cursor);
+    x->t.sink->ops->cursor(x->t.sink, &cursor);
     bool there = false;
 
     while (!there && gt_clock_ns() < end) {
-        serve(x, 10);
+        sink_serve(&x->t, 10);
         pthread_mutex_lock(&x->c.lock);
         there = x->c.cursors > 0 && x->c.cursor_width == 64;
         pthread_mutex_unlock(&x->c.lock);
@@ -448,13 +412,13 @@ static void a_cursor_is_sent_as_a_cursor(void **state)
 
     for (int32_t i = 0; i < 50; i++) { /* moves send nothing */
         cursor.x = i;
-        vnc_cursor(x->v, &cursor);
-        serve(x, 1);
+        x->t.sink->ops->cursor(x->t.sink, &cursor);
+        sink_serve(&x->t, 1);
     }
     assert_int_equal(x->c.cursors, before);
     assert_true(client_has(x, &f, 1, NOWHERE, 0, 0)); /* and the picture has no cursor in it */
-    give_back(x, &f);
-    give_back(x, &c);
+    sink_gone(&x->t, &f);
+    sink_gone(&x->t, &c);
 }
 
 /* gtmux-dm takes back what is being encoded. */
@@ -466,29 +430,26 @@ static void a_frame_that_is_taken_back_stays_readable(void **state)
         struct viewer_frame f = make_frame(i, 640, 480, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
         put(&f, i, i, 0xffffff);
-        flip(x, &f, i);
-        serve(x, 1);
-        give_back(x, &f);
-        serve(x, 1);
+        sink_flip(&x->t, &f, i);
+        sink_serve(&x->t, 1);
+        sink_gone(&x->t, &f);
+        sink_serve(&x->t, 1);
     }
     struct viewer_frame f = make_frame(99, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
 
     paint(&f, 4);
-    flip(x, &f, 100);
+    sink_flip(&x->t, &f, 100);
     assert_true(client_has(x, &f, 4, NOWHERE, 0, 0));
-    give_back(x, &f);
+    sink_gone(&x->t, &f);
 }
 
 static int open_badly(void)
 {
     const struct vnc_options o = {.unix_path = "/nonexistent/s", .fps = 1};
     char err[256] = "";
-    struct vnc *v;
+    struct sink *s;
 
-    return vnc_open(&v, &o, &(struct vnc_events){on_shown, on_refresh}, NULL, err, sizeof(err)) < 0 &&
-                   strstr(err, "/nonexistent/s")
-               ? 0
-               : 1;
+    return vnc_open(&s, &o, &sink_test_events, NULL, err, sizeof(err)) < 0 && strstr(err, "/nonexistent/s") ? 0 : 1;
 }
 
 /* In a process of its own, see setup_server. */

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 #include <linux/input-event-codes.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,7 +21,6 @@
 #include "display/vnc.h"
 #include "display/vnc_keys.h"
 #include "sink_fixture.h"
-#include "vgpu/base/clock.h"
 #include "vgpu/base/log.h"
 
 #define PATIENCE     UINT64_C(20000000000) /* ns: machines are busy */
@@ -39,7 +37,7 @@ const char *__lsan_default_suppressions(void)
 
 /* ---- a client on a thread of its own */
 
-enum act { NOTHING, TYPE, TYPE_CODES, POINT };
+enum act { NOTHING, TYPE, TYPE_CODES, POINT, HOLD };
 
 struct client {
     rfbClient *rfb;
@@ -82,6 +80,9 @@ static void do_it(struct client *me)
         SendPointerEvent(me->rfb, 319, 199, rfbButton4Mask);
         SendPointerEvent(me->rfb, 65000, 65000, 0);
         break;
+    case HOLD:
+        SendPointerEvent(me->rfb, 160, 100, rfbButton1Mask);
+        break;
     default:
         break;
     }
@@ -120,29 +121,10 @@ static void no_log(const char *format, ...)
 struct fixture {
     char dir[32], cert[64], key[64];
     uint16_t port;
-    struct vnc *v;
+    struct sink_test t;
     struct client c;
     bool started;
-    unsigned n;
-    struct input_event events[32];
 };
-
-static void on_shown(void *ctx, uint32_t serial)
-{
-    (void)ctx, (void)serial;
-}
-
-static void on_refresh(void *ctx)
-{
-    (void)ctx;
-}
-
-static void on_input(void *ctx, const struct input_event *e)
-{
-    struct fixture *x = ctx;
-
-    x->events[x->n++ % GT_ARRAY_SIZE(x->events)] = *e;
-}
 
 static bool allows(void *ctx, const char *user, const char *password)
 {
@@ -165,7 +147,6 @@ static uint16_t free_port(void)
 /* One server for all tests: neatvnc's main loop is the process's. */
 static int setup_server(void **state)
 {
-    static const struct vnc_events events = {on_shown, on_refresh, on_input};
     struct fixture *x = calloc(1, sizeof(*x));
     char command[512], err[256] = "";
 
@@ -188,7 +169,7 @@ static int setup_server(void **state)
                                   .tls_key = x->key,
                                   .allows = allows};
 
-    if (vnc_open(&x->v, &o, &events, x, err, sizeof(err)))
+    if (vnc_open(&x->t.sink, &o, &sink_test_events, &x->t, err, sizeof(err)))
         fail_msg("%s", err);
     rfbClientLog = rfbClientErr = no_log;
     *state = x;
@@ -199,7 +180,7 @@ static int teardown_server(void **state)
 {
     struct fixture *x = *state;
 
-    vnc_close(x->v);
+    sink_close(&x->t);
     unlink(x->cert);
     unlink(x->key);
     assert_int_equal(rmdir(x->dir), 0);
@@ -209,11 +190,7 @@ static int teardown_server(void **state)
 
 static void serve(struct fixture *x)
 {
-    struct pollfd p = {.fd = vnc_fd(x->v), .events = POLLIN};
-
-    poll(&p, 1, 5);
-    vnc_dispatch(x->v);
-    vnc_tick(x->v, gt_clock_ns());
+    sink_serve(&x->t, 5);
 }
 
 static rfbBool on_size(rfbClient *c)
@@ -243,10 +220,8 @@ static void come(struct fixture *x, const char *user, const char *password, bool
         serve(x);
 }
 
-static int teardown(void **state)
+static void leave(struct fixture *x)
 {
-    struct fixture *x = *state;
-
     x->c.stop = true;
     while (x->started && !x->c.done)
         serve(x);
@@ -255,7 +230,12 @@ static int teardown(void **state)
     x->started = false;
     for (unsigned i = 0; i < 10; i++)
         serve(x);
-    x->n = 0;
+    x->t.nevents = 0;
+}
+
+static int teardown(void **state)
+{
+    leave(*state);
     return 0;
 }
 
@@ -263,7 +243,7 @@ static unsigned clients(const struct fixture *x)
 {
     struct vnc_stats st;
 
-    vnc_get_stats(x->v, &st);
+    vnc_get_stats(x->t.sink, &st);
     return st.clients;
 }
 
@@ -273,11 +253,11 @@ static void act(struct fixture *x, enum act what, unsigned n)
     uint64_t end = gt_clock_ns() + PATIENCE;
 
     x->c.act = what;
-    while ((x->n < n || x->c.act) && gt_clock_ns() < end)
+    while ((x->t.nevents < n || x->c.act) && gt_clock_ns() < end)
         serve(x);
     for (unsigned i = 0; i < 5; i++)
         serve(x);
-    assert_int_equal(x->n, n);
+    assert_int_equal(x->t.nevents, n);
 }
 
 static void is_key(const struct input_event *e, uint8_t code, bool down)
@@ -322,9 +302,9 @@ static void letters_become_keys(void **state)
 
     come(x, "me", "secret", true);
     act(x, TYPE, 3);
-    is_key(&x->events[0], input_number(KEY_A), true);
-    is_key(&x->events[1], input_number(KEY_A), false);
-    is_key(&x->events[2], input_number(KEY_RIGHT), true);
+    is_key(&x->t.event[0], input_number(KEY_A), true);
+    is_key(&x->t.event[1], input_number(KEY_A), false);
+    is_key(&x->t.event[2], input_number(KEY_RIGHT), true);
 }
 
 static void key_numbers_are_taken_as_they_are(void **state)
@@ -336,32 +316,30 @@ static void key_numbers_are_taken_as_they_are(void **state)
         serve(x);
     act(x, TYPE_CODES, 1);
     assert_true(x->c.sent_codes);
-    is_key(&x->events[0], 0x9d, true);
+    is_key(&x->t.event[0], 0x9d, true);
 }
 
 static void pointers_move_and_click(void **state)
 {
     struct fixture *x = *state;
     struct viewer_frame f = make_frame(1, 320, 200, VGPU_FMT_XRGB8888, VGPU_LINEAR);
-    const struct viewer_flip flip = {.frame = &f, .width = 320, .height = 200, .serial = 1};
 
-    vnc_flip(x->v, &flip, gt_clock_ns());
+    sink_flip(&x->t, &f, 1);
     come(x, "me", "secret", true);
     act(x, POINT, 8);
-    assert_int_equal(x->events[0].kind, INPUT_MOVE);
-    assert_int_equal(x->events[0].x, input_position(160, 320));
-    assert_int_equal(x->events[0].y, input_position(100, 200));
-    assert_int_equal(x->events[2].kind, INPUT_BUTTON);
-    assert_int_equal(x->events[2].code, INPUT_RIGHT);
-    assert_true(x->events[2].down);
-    assert_int_equal(x->events[4].code, INPUT_RIGHT);
-    assert_false(x->events[4].down);
-    assert_int_equal(x->events[5].code, INPUT_WHEEL_UP);
-    assert_true(x->events[5].down);
-    assert_false(x->events[6].down);
-    assert_int_equal(x->events[7].x, input_position(319, 320)); /* never outside */
-    vnc_frame_gone(x->v, &f);
-    close(f.fd);
+    assert_int_equal(x->t.event[0].kind, INPUT_MOVE);
+    assert_int_equal(x->t.event[0].x, input_position(160, 320));
+    assert_int_equal(x->t.event[0].y, input_position(100, 200));
+    assert_int_equal(x->t.event[2].kind, INPUT_BUTTON);
+    assert_int_equal(x->t.event[2].code, INPUT_RIGHT);
+    assert_true(x->t.event[2].down);
+    assert_int_equal(x->t.event[4].code, INPUT_RIGHT);
+    assert_false(x->t.event[4].down);
+    assert_int_equal(x->t.event[5].code, INPUT_WHEEL_UP);
+    assert_true(x->t.event[5].down);
+    assert_false(x->t.event[6].down);
+    assert_int_equal(x->t.event[7].x, input_position(319, 320)); /* never outside */
+    sink_gone(&x->t, &f);
 }
 
 static void a_client_that_leaves_lets_go(void **state)
@@ -372,9 +350,23 @@ static void a_client_that_leaves_lets_go(void **state)
     come(x, "me", "secret", true);
     act(x, TYPE, 3);
     x->c.stop = true;
-    while (x->n < 4 && gt_clock_ns() < end)
+    while (x->t.nevents < 4 && gt_clock_ns() < end)
         serve(x);
-    assert_int_equal(x->events[3].kind, INPUT_LIFT);
+    assert_int_equal(x->t.event[3].kind, INPUT_LIFT);
+}
+
+/* And the button is up for the next one, too. */
+static void the_next_client_can_press_what_the_last_one_held(void **state)
+{
+    struct fixture *x = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        come(x, "me", "secret", true);
+        act(x, HOLD, 2);
+        assert_int_equal(x->t.event[1].kind, INPUT_BUTTON);
+        assert_true(x->t.event[1].down);
+        leave(x);
+    }
 }
 
 static void layouts_differ(void **state)
@@ -402,7 +394,8 @@ int main(void)
         CASE(the_right_words_let_a_client_in),    CASE(wrong_words_do_not),
         CASE(nobody_comes_in_without_a_password), CASE(letters_become_keys),
         CASE(key_numbers_are_taken_as_they_are),  CASE(pointers_move_and_click),
-        CASE(a_client_that_leaves_lets_go),       cmocka_unit_test(layouts_differ),
+        CASE(a_client_that_leaves_lets_go),       CASE(the_next_client_can_press_what_the_last_one_held),
+        cmocka_unit_test(layouts_differ),
     };
 
     gt_log_set_level(GT_LOG_ERROR);

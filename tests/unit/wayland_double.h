@@ -5,81 +5,9 @@
 #ifndef GTMUX_TESTS_WAYLAND_DOUBLE_H
 #define GTMUX_TESTS_WAYLAND_DOUBLE_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <linux-dmabuf-server-protocol.h>
-#include <viewporter-server-protocol.h>
-#include <wayland-server.h>
-#include <xdg-shell-server-protocol.h>
-
-struct double_format {
-    uint32_t fourcc, padding;
-    uint64_t modifier;
-};
-
-struct wayland_double {
-    struct wl_display *display;
-    struct wl_client *client;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    atomic_bool stop;
-
-    /* as the test wants it */
-    unsigned dmabuf_version; /* 0: none */
-    struct double_format formats[4];
-    unsigned nformats;
-    bool refuse; /* imports fail */
-
-    /* the window */
-    struct wl_resource *surface, *wm, *xdg, *toplevel, *pending, *current, *callback, *params;
-    bool has_pending, configured;
-    unsigned commits, pings /* answered */, imports, buffers_destroyed;
-    int32_t damage[4], source[4], destination[2]; /* source in pixels */
-    struct stat memory;                           /* of the descriptor imported last */
-    uint32_t stride, fourcc, width, height;
-    uint64_t modifier;
-};
-
-static inline struct wayland_double *of(struct wl_resource *r)
-{
-    return wl_resource_get_user_data(r);
-}
-
-static inline void double_lock(struct wayland_double *d)
-{
-    pthread_mutex_lock(&d->lock);
-}
-
-static inline void double_unlock(struct wayland_double *d)
-{
-    wl_display_flush_clients(d->display);
-    pthread_mutex_unlock(&d->lock);
-}
-
-static inline void do_destroy(struct wl_client *c, struct wl_resource *r)
-{
-    (void)c;
-    wl_resource_destroy(r);
-}
-
-static inline struct wl_resource *make(struct wl_client *c, const struct wl_interface *i, uint32_t version, uint32_t id,
-                                       const void *implementation, void *data)
-{
-    struct wl_resource *r = wl_resource_create(c, i, (int)version, id);
-
-    wl_resource_set_implementation(r, implementation, data, NULL);
-    return r;
-}
+#include "wayland_double_dmabuf.h"
+#include "wayland_double_seat.h"
+#include "wayland_double_state.h"
 
 /* ---- surfaces: only the first one is looked at */
 
@@ -265,100 +193,6 @@ static inline void do_get_viewport(struct wl_client *c, struct wl_resource *r, u
 static const struct wp_viewporter_interface double_viewporter = {.destroy = do_destroy,
                                                                  .get_viewport = do_get_viewport};
 
-/* ---- dma-bufs */
-
-static inline void on_buffer_gone(struct wl_resource *r)
-{
-    of(r)->buffers_destroyed++;
-    if (of(r)->current == r)
-        of(r)->current = NULL;
-}
-
-static const struct wl_buffer_interface double_buffer = {.destroy = do_destroy};
-
-static inline void do_add(struct wl_client *c, struct wl_resource *r, int32_t fd, uint32_t plane, uint32_t offset,
-                          uint32_t stride, uint32_t high, uint32_t low)
-{
-    struct wayland_double *d = of(r);
-
-    (void)c, (void)plane, (void)offset;
-    fstat(fd, &d->memory);
-    close(fd);
-    d->stride = stride;
-    d->modifier = (uint64_t)high << 32 | low;
-}
-
-static inline void on_params_gone(struct wl_resource *r)
-{
-    if (of(r)->params == r)
-        of(r)->params = NULL;
-}
-
-static inline void do_create(struct wl_client *c, struct wl_resource *r, int32_t width, int32_t height, uint32_t fourcc,
-                             uint32_t flags)
-{
-    struct wayland_double *d = of(r);
-
-    (void)c, (void)flags;
-    d->width = (uint32_t)width;
-    d->height = (uint32_t)height;
-    d->fourcc = fourcc;
-    d->imports++;
-    if (d->refuse)
-        zwp_linux_buffer_params_v1_send_failed(r);
-    else
-        d->params = r; /* until double_import */
-}
-
-static const struct zwp_linux_buffer_params_v1_interface double_params = {
-    .destroy = do_destroy, .add = do_add, .create = do_create};
-
-/* Ends the import that is under way. */
-static inline void double_import(struct wayland_double *d)
-{
-    struct wl_resource *buffer = wl_resource_create(d->client, &wl_buffer_interface, 1, 0);
-
-    wl_resource_set_implementation(buffer, &double_buffer, d, on_buffer_gone);
-    zwp_linux_buffer_params_v1_send_created(d->params, buffer);
-    d->params = NULL;
-}
-
-static inline void do_create_params(struct wl_client *c, struct wl_resource *r, uint32_t id)
-{
-    struct wl_resource *p =
-        wl_resource_create(c, &zwp_linux_buffer_params_v1_interface, wl_resource_get_version(r), id);
-
-    wl_resource_set_implementation(p, &double_params, of(r), on_params_gone);
-}
-
-static const struct zwp_linux_dmabuf_feedback_v1_interface double_feedback = {.destroy = do_destroy};
-
-/* All formats in one tranche, and one that the table has not. */
-static inline void do_get_feedback(struct wl_client *c, struct wl_resource *r, uint32_t id)
-{
-    struct wayland_double *d = of(r);
-    struct wl_resource *f = make(c, &zwp_linux_dmabuf_feedback_v1_interface, 4, id, &double_feedback, d);
-    const size_t bytes = d->nformats * sizeof(d->formats[0]);
-    int fd = memfd_create("table", MFD_CLOEXEC);
-    struct wl_array indices;
-
-    if (fd < 0 || write(fd, d->formats, bytes) != (ssize_t)bytes)
-        abort();
-    zwp_linux_dmabuf_feedback_v1_send_format_table(f, fd, (uint32_t)bytes);
-    close(fd);
-    wl_array_init(&indices);
-    for (uint16_t i = 0; i < d->nformats; i++)
-        *(uint16_t *)wl_array_add(&indices, sizeof(i)) = i;
-    *(uint16_t *)wl_array_add(&indices, sizeof(uint16_t)) = UINT16_MAX;
-    zwp_linux_dmabuf_feedback_v1_send_tranche_formats(f, &indices);
-    zwp_linux_dmabuf_feedback_v1_send_tranche_done(f);
-    zwp_linux_dmabuf_feedback_v1_send_done(f);
-    wl_array_release(&indices);
-}
-
-static const struct zwp_linux_dmabuf_v1_interface double_dmabuf = {
-    .destroy = do_destroy, .create_params = do_create_params, .get_default_feedback = do_get_feedback};
-
 /* ---- globals and life */
 
 static inline void bind_compositor(struct wl_client *c, void *data, uint32_t version, uint32_t id)
@@ -374,16 +208,6 @@ static inline void bind_wm(struct wl_client *c, void *data, uint32_t version, ui
 static inline void bind_viewporter(struct wl_client *c, void *data, uint32_t version, uint32_t id)
 {
     make(c, &wp_viewporter_interface, version, id, &double_viewporter, data);
-}
-
-static inline void bind_dmabuf(struct wl_client *c, void *data, uint32_t version, uint32_t id)
-{
-    struct wayland_double *d = data;
-    struct wl_resource *r = make(c, &zwp_linux_dmabuf_v1_interface, version, id, &double_dmabuf, d);
-
-    for (unsigned i = 0; version == 3 && i < d->nformats; i++)
-        zwp_linux_dmabuf_v1_send_modifier(r, d->formats[i].fourcc, (uint32_t)(d->formats[i].modifier >> 32),
-                                          (uint32_t)d->formats[i].modifier);
 }
 
 static inline void *double_main(void *arg)
@@ -408,9 +232,12 @@ static inline void double_start(struct wayland_double *d)
     pthread_mutex_init(&d->lock, NULL);
     d->display = wl_display_create();
     wl_display_init_shm(d->display);
-    wl_global_create(d->display, &wl_compositor_interface, 4, d, bind_compositor);
+    wl_global_create(d->display, &wl_compositor_interface, d->compositor_version ? d->compositor_version : 4, d,
+                     bind_compositor);
     wl_global_create(d->display, &xdg_wm_base_interface, 2, d, bind_wm);
     wl_global_create(d->display, &wp_viewporter_interface, 1, d, bind_viewporter);
+    wl_global_create(d->display, &wl_subcompositor_interface, 1, d, bind_subcompositor);
+    wl_global_create(d->display, &wl_seat_interface, 5, d, bind_seat);
     if (d->dmabuf_version)
         wl_global_create(d->display, &zwp_linux_dmabuf_v1_interface, (int)d->dmabuf_version, d, bind_dmabuf);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s))

@@ -90,7 +90,7 @@ static bool commit(struct dv *d, drmModeAtomicReq *req)
     return false;
 }
 
-static bool make_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
+bool dv_make_buffer(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
 {
     struct drm_mode_create_dumb create = {.width = width, .height = height, .bpp = 32};
     struct drm_mode_map_dumb map = {0};
@@ -109,11 +109,35 @@ static bool make_capture(struct dv *d, uint32_t width, uint32_t height, struct d
     return c->map != MAP_FAILED;
 }
 
+bool dv_lit(const struct dv *d, uint32_t *width, uint32_t *height)
+{
+    drmModeCrtc *c = drmModeGetCrtc(d->card, d->crtc);
+    const bool ok = c && c->mode_valid && c->buffer_id;
+
+    *width = ok ? c->mode.hdisplay : 0;
+    *height = ok ? c->mode.vdisplay : 0;
+    drmModeFreeCrtc(c);
+    return ok;
+}
+
+static bool wait_lit(const struct dv *d, uint32_t width, uint32_t height)
+{
+    uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
+    uint32_t w, h;
+
+    while (!dv_lit(d, &w, &h) || w != width || h != height) {
+        if (gt_clock_ns() > end)
+            return false;
+        usleep(20000);
+    }
+    return true;
+}
+
 bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
 {
     int32_t fence = -1;
 
-    if (!make_capture(d, width, height, c))
+    if (!wait_lit(d, width, height) || !dv_make_buffer(d, width, height, c))
         return false;
     drmModeAtomicReq *req = drmModeAtomicAlloc();
 
@@ -174,7 +198,7 @@ uint32_t dv_crc(void)
 
 /* ---- processes */
 
-static pid_t spawn(const char *const *args, const char *const *extra, const char *log)
+pid_t dv_spawn(const char *const *args, const char *const *extra, const char *log)
 {
     const char *all[24];
     unsigned n = 0;
@@ -197,16 +221,45 @@ static pid_t spawn(const char *const *args, const char *const *extra, const char
     _exit(127);
 }
 
+/* Its sockets have their names a little earlier than they are served. */
+static void wait_served(const char *name, const char *socket)
+{
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && (access(socket, F_OK) || dv_stat_of(name, "display/viewers") < 0); i++)
+        usleep(10000);
+}
+
 void dv_start_dm(struct dv *d, const char *const *extra)
 {
     static const char *const args[] = {"/t/gtmux-dm", "--vfio-user=" DV_SOCKET, "--name=g", "--run-dir=" DV_DIR, NULL};
 
     unlink(DV_SOCKET);
     unlink(DV_DM_LOG);
-    d->dm = spawn(args, extra, DV_DM_LOG);
-    for (unsigned i = 0; i < PATIENCE_MS / 10 && access(DV_SOCKET, F_OK); i++)
-        usleep(10000);
-    usleep(200000);
+    d->dm = dv_spawn(args, extra, DV_DM_LOG);
+    wait_served("g", DV_SOCKET);
+}
+
+pid_t dv_start_other(const char *name, const char *socket)
+{
+    char socket_arg[96], name_arg[64];
+    const char *const args[] = {"/t/gtmux-dm", socket_arg, name_arg, "--run-dir=" DV_DIR, NULL};
+
+    snprintf(socket_arg, sizeof(socket_arg), "--vfio-user=%s", socket);
+    snprintf(name_arg, sizeof(name_arg), "--name=%s", name);
+    unlink(socket);
+    pid_t pid = dv_spawn(args, NULL, DV_DIR "/other.log");
+
+    wait_served(name, socket);
+    return pid;
+}
+
+int dv_gtmux(const char *const *args)
+{
+    static const char *const program[] = {"/t/gtmux", NULL};
+    pid_t pid = dv_spawn(program, args, DV_DIR "/gtmux.log");
+    int status = -1;
+
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
 }
 
 void dv_start_sink(struct dv *d, const char *const *extra)
@@ -216,7 +269,30 @@ void dv_start_sink(struct dv *d, const char *const *extra)
 
     snprintf(fd, sizeof(fd), "--drm-fd=%d", d->card);
     unlink(DV_KMS_LOG);
-    d->sink = spawn(args, extra, DV_KMS_LOG);
+    d->sink = dv_spawn(args, extra, DV_KMS_LOG);
+}
+
+void dv_begin(struct dv *d, const char *const *dm, const char *const *sink)
+{
+    dv_open_card(d);
+    dv_start_dm(d, dm);
+    sg_connect(&d->g, DV_SOCKET, DV_GUEST_MIB);
+    dv_start_sink(d, sink);
+    if (dv_wait_shown(0, 1))
+        return;
+    dv_result(d, false, "gtmux-dm and gtmux kms start");
+    fflush(stdout);
+    if (system("tail -n 20 " DV_DM_LOG " " DV_KMS_LOG " | sed 's/^/     /'"))
+        printf("     there are no logs\n");
+    exit(1);
+}
+
+void dv_finish(struct dv *d)
+{
+    dv_end(&d->sink, SIGTERM);
+    sg_leave(&d->g);
+    dv_end(&d->dm, SIGTERM);
+    dv_close_card(d);
 }
 
 int dv_end(pid_t *pid, int signal)
@@ -233,10 +309,15 @@ int dv_end(pid_t *pid, int signal)
 
 double dv_stat(const char *path)
 {
+    return dv_stat_of("g", path);
+}
+
+double dv_stat_of(const char *name, const char *path)
+{
     cJSON *request = cJSON_Parse("{\"cmd\":\"stats\"}"), *answer = NULL;
     const cJSON *at;
     char part[64];
-    int sock = control_connect(DV_DIR, "g");
+    int sock = control_connect(DV_DIR, name);
 
     if (sock >= 0) {
         answer = control_ask(sock, request, NULL);
@@ -321,6 +402,34 @@ bool dv_file_has(const char *path, const char *text)
     if (f)
         fclose(f);
     return found;
+}
+
+double dv_sink_figure(const char *word)
+{
+    FILE *f = fopen(DV_KMS_LOG, "re");
+    char line[512];
+    double figure = -1;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        char *at = strstr(line, word);
+
+        if (!at)
+            continue;
+        while (at > line && at[-1] >= '0' && at[-1] <= '9')
+            at--;
+        sscanf(at, "%lf", &figure);
+    }
+    if (f)
+        fclose(f);
+    return figure;
+}
+
+bool dv_near(uint32_t a, uint32_t b, int off)
+{
+    for (unsigned shift = 0; shift < 24; shift += 8)
+        if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > off)
+            return false;
+    return true;
 }
 
 void dv_write_file(const char *path, const char *text)

@@ -15,6 +15,9 @@
 #define DV_DM_LOG  DV_DIR "/dm.log"
 #define DV_KMS_LOG DV_DIR "/kms.log"
 
+#define DV_BUFFER    0x4000000u /* distance of two buffers in the GGTT: 64 MiB */
+#define DV_GUEST_MIB 256u
+
 struct dv_capture {
     uint32_t width, height, stride;
     uint8_t *map;
@@ -39,17 +42,32 @@ bool dv_result(struct dv *d, bool ok, const char *fmt, ...) __attribute__((forma
 
 void dv_open_card(struct dv *d);
 void dv_close_card(struct dv *d);
-/* extra: further arguments, up to a NULL; may be NULL. */
+/* Starts a program (its path and arguments, up to a NULL) with its output at the end of a file.
+ * extra, here and below: further arguments, up to a NULL; may be NULL. */
+pid_t dv_spawn(const char *const *args, const char *const *extra, const char *log);
 void dv_start_dm(struct dv *d, const char *const *extra);
+/* Another gtmux-dm, of a guest of this name, with its socket. */
+pid_t dv_start_other(const char *name, const char *socket);
 void dv_start_sink(struct dv *d, const char *const *extra);
+/* All three, until a first answer has come from the sink; and their end. */
+void dv_begin(struct dv *d, const char *const *dm, const char *const *sink);
+void dv_finish(struct dv *d);
 /* Ends a process with a signal and waits for it. Its exit code, or 256 + the signal. */
 int dv_end(pid_t *pid, int signal);
 /* A counter of gtmux stats, such as "display/dmabufs_made" or "pipes/0/flips". */
 double dv_stat(const char *path);
+double dv_stat_of(const char *name, const char *path);
+/* Runs `gtmux ARGUMENT...` and returns its exit code. */
+int dv_gtmux(const char *const *args);
 /* Waits until the sink has answered `n` flips since `from` was read. */
 bool dv_wait_shown(double from, unsigned n);
-/* What is on the screen of width x height now. False: it could not be captured. */
+/* The size of the mode that is set; false: none is. */
+bool dv_lit(const struct dv *d, uint32_t *width, uint32_t *height);
+/* What is on the screen of width x height, once it has this size: a capture across a change of the mode would never
+ * come. False: it could not be captured. */
 bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
+/* A buffer of the card's, black. */
+bool dv_make_buffer(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c);
 void dv_capture_free(struct dv *d, struct dv_capture *c);
 /* The CRC of what is shown now, 0: none came. */
 uint32_t dv_crc(void);
@@ -61,5 +79,14 @@ int dv_dmabufs(void);
 int dv_wait_dmabufs(int want);
 bool dv_file_has(const char *path, const char *text);
 void dv_write_file(const char *path, const char *text);
+/* A number that the sink, which has ended, printed before this word; -1: it did not. */
+double dv_sink_figure(const char *word);
+/* The channels of two pixels differ by so much at most. */
+bool dv_near(uint32_t a, uint32_t b, int off);
+
+/* Tests in files of their own. */
+void dv_sprites(struct dv *d);
+void dv_switch(struct dv *d);
+void dv_compositor(struct dv *d);
 
 #endif

@@ -5,9 +5,9 @@
 #include "dv.h"
 #include "vgpu/base/clock.h"
 
-#define BUFFER     0x4000000u /* distance of two buffers in the GGTT: 64 MiB */
+#define BUFFER     DV_BUFFER
 #define LIST_LIMIT "/sys/module/udmabuf/parameters/list_limit"
-#define GUEST_MIB  256u
+#define GUEST_MIB  DV_GUEST_MIB
 
 static struct dv dv;
 
@@ -33,14 +33,6 @@ static uint32_t expected(const struct sg_buffer *b, uint32_t x, uint32_t y, uint
     }
 }
 
-static bool near(uint32_t a, uint32_t b, int off)
-{
-    for (unsigned shift = 0; shift < 24; shift += 8)
-        if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > off)
-            return false;
-    return true;
-}
-
 /* Pixels that differ from the pattern; -1: no capture. Conversions may round by one. */
 static long bad_pixels(const struct sg_buffer *b, uint32_t seed)
 {
@@ -51,7 +43,7 @@ static long bad_pixels(const struct sg_buffer *b, uint32_t seed)
 
     for (uint32_t y = 0; ok && y < b->height; y++)
         for (uint32_t x = 0; x < b->width; x++)
-            bad += !near(((const uint32_t *)(const void *)(c.map + y * c.stride))[x], expected(b, x, y, seed), off);
+            bad += !dv_near(((const uint32_t *)(const void *)(c.map + y * c.stride))[x], expected(b, x, y, seed), off);
     dv_capture_free(&dv, &c);
     return bad;
 }
@@ -85,19 +77,27 @@ static void light(uint32_t width, uint32_t height)
 
 static void begin(const char *const *dm, const char *const *sink)
 {
-    dv_open_card(&dv);
-    dv_start_dm(&dv, dm);
-    sg_connect(&dv.g, DV_SOCKET, GUEST_MIB);
-    dv_start_sink(&dv, sink);
-    dv_wait_shown(0, 1);
+    dv_begin(&dv, dm, sink);
 }
 
 static void end(void)
 {
-    dv_end(&dv.sink, SIGTERM);
-    sg_leave(&dv.g);
-    dv_end(&dv.dm, SIGTERM);
-    dv_close_card(&dv);
+    dv_finish(&dv);
+}
+
+static void sprites(void)
+{
+    dv_sprites(&dv);
+}
+
+static void compositor(void)
+{
+    dv_compositor(&dv);
+}
+
+static void switches(void)
+{
+    dv_switch(&dv);
 }
 
 /* ---- the tests */
@@ -269,24 +269,6 @@ static void paced(void)
               free_running.seconds, free_running.before_shown);
 }
 
-/* By the sink that has ended. */
-static double bytes_copied(void)
-{
-    FILE *f = fopen(DV_KMS_LOG, "re");
-    char line[512];
-    double bytes = -1;
-
-    while (f && fgets(line, sizeof(line), f)) {
-        const char *at = strstr(line, " frames imported, ");
-
-        if (at)
-            sscanf(at, " frames imported, %lf bytes copied", &bytes);
-    }
-    if (f)
-        fclose(f);
-    return bytes;
-}
-
 static void changes_of_a_copy(void)
 {
     struct sg_buffer b[2];
@@ -307,7 +289,7 @@ static void changes_of_a_copy(void)
     show(&b[0]);
     dv_result(&dv, wait_bad(&b[0], 5, 1) == 1, "and the first one");
     dv_end(&dv.sink, SIGTERM);
-    double copied = bytes_copied(), whole = 1920.0 * 1080 * 4;
+    double copied = dv_sink_figure(" bytes copied"), whole = 1920.0 * 1080 * 4;
 
     /* Both dumb buffers were filled once, and then a row of tiles at a time. */
     dv_result(&dv, copied >= 2 * whole && copied < 2.5 * whole,
@@ -337,7 +319,7 @@ static long bad_under_cursor(const struct sg_buffer *c)
 
             if (x >= 400 && x < 464 && y >= 260 && y < 324)
                 want = blend(want, sg_get(&dv.g, c, x - 400, y - 260));
-            bad += !near(((const uint32_t *)(const void *)(shot.map + y * shot.stride))[x], want, 1);
+            bad += !dv_near(((const uint32_t *)(const void *)(shot.map + y * shot.stride))[x], want, 1);
         }
     dv_capture_free(&dv, &shot);
     return bad;
@@ -572,9 +554,20 @@ int main(int argc, char **argv)
         {"layouts", layouts},           {"flips", flips},         {"paced", paced},
         {"changes", changes_of_a_copy}, {"cursor", cursor},       {"crcs", crcs},
         {"low_limit", low_limit},       {"sandboxed", sandboxed}, {"deaths", deaths},
-        {"guests", guests_change},      {"bench", bench},
+        {"guests", guests_change},      {"sprites", sprites},     {"switch", switches},
+        {"compositor", compositor},     {"bench", bench},
     };
 
+    if (argc > 1) {
+        unsigned known = 0;
+
+        while (known < GT_ARRAY_SIZE(tests) && strcmp(argv[1], tests[known].name) != 0)
+            known++;
+        for (unsigned i = 0; known == GT_ARRAY_SIZE(tests) && i < known; i++)
+            printf("%s\n", tests[i].name);
+        if (known == GT_ARRAY_SIZE(tests))
+            return strcmp(argv[1], "--list") ? 2 : 0;
+    }
     mkdir(DV_DIR, 0700);
     signal(SIGPIPE, SIG_IGN);
     dv_write_file(LIST_LIMIT, "16384");

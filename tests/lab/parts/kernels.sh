@@ -3,7 +3,7 @@
 # depend on) that a guest of the lab may need, decompressed.
 
 KERNELS='6.1 6.12 7'
-MODULES='i915 vgem virtio_pci virtio_blk virtio_console loop overlay
+MODULES='i915 vgem evdev uinput virtio_pci virtio_blk virtio_console loop overlay
          squashfs ext4 erofs crc32c_generic crc32c_intel xen-blkfront'
 # What a Xen dom0 needs beside its root file system (parts xen-*); a tree of its own.
 DOM0_MODULES='virtio_pci virtio_blk virtio_console squashfs overlay 9p 9pnet_virtio

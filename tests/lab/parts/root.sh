@@ -6,7 +6,10 @@ part_tools() { echo mmdebstrap:mmdebstrap tar2sqfs:squashfs-tools-ng; }
 
 PACKAGES='bash strace kmod
     libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 libgl1 libopengl0 libgbm1 mesa-vulkan-drivers vulkan-tools
-    mesa-utils mesa-utils-bin kmscube glmark2-es2-drm libdrm-tests intel-gpu-tools xserver-xorg-core twm libfaketime'
+    mesa-utils mesa-utils-bin kmscube glmark2-es2-drm libdrm-tests intel-gpu-tools xserver-xorg-core twm libfaketime
+    libinput10 libpangocairo-1.0-0 libwebp7 libjpeg62-turbo'
+# Without what they depend on beside the above: video codecs and desktop protocols, which its headless backend does not use.
+WESTON='weston libweston-14-0'
 
 # clean_hook: run by mmdebstrap with the new root as its first argument. Removes
 # what no guest of ours needs, among it Vulkan drivers of other vendors.
@@ -30,12 +33,25 @@ echo guest > etc/hostname
 HOOK
 }
 
+# weston_hook DEBS: as clean_hook.
+weston_hook() {
+    cat <<HOOK
+#!/bin/sh
+set -e
+for deb in '$1'/*.deb; do dpkg-deb -x "\$deb" "\$1"; done
+HOOK
+}
+
 part_build() {
     local out=$1 tmp=$2 uri keyring
+    pool_open trixie
+    # shellcheck disable=SC2086
+    debs_only "$tmp/debs" $WESTON
     uri=$(host_mirror)
     keyring=$(debian_keyring)
     clean_hook > "$tmp/clean"
-    chmod 755 "$tmp/clean"
+    weston_hook "$tmp/debs" > "$tmp/weston"
+    chmod 755 "$tmp/clean" "$tmp/weston"
     host_acquire > "$tmp/apt.conf"
     printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$uri" > "$tmp/sources.list"
     say "root: installing a small trixie with Mesa (about 130 MB of packages, a minute or two)"
@@ -45,7 +61,7 @@ part_build() {
         --include="$(echo $PACKAGES | tr ' ' ,)" --aptopt="$tmp/apt.conf" \
         --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --customize-hook="$tmp/clean" --customize-hook="download /packages $tmp/packages" \
+        --customize-hook="$tmp/weston" --customize-hook="$tmp/clean" --customize-hook="download /packages $tmp/packages" \
         trixie "$tmp/root.tar" "$tmp/sources.list" 3>&- 9>&- ||
         die "root: mmdebstrap failed" "Its messages are above. As a plain user it needs user namespaces" \
             "(package uidmap, a range in /etc/subuid); root needs nothing special."

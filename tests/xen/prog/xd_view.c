@@ -157,18 +157,6 @@ static pid_t start_kms(const char *name, int card)
     _exit(127);
 }
 
-/* The size of the mode that is set; false: none is. */
-static bool lit(const struct dv *d, uint32_t *width, uint32_t *height)
-{
-    drmModeCrtc *c = drmModeGetCrtc(d->card, d->crtc);
-    const bool ok = c && c->mode_valid && c->buffer_id;
-
-    *width = ok ? c->mode.hdisplay : 0;
-    *height = ok ? c->mode.vdisplay : 0;
-    drmModeFreeCrtc(c);
-    return ok;
-}
-
 /* Not before the sink's own mode is set: a capture across its change of the console's would never come. */
 static int kms(const char *name, uint32_t seed, uint32_t want_width, uint32_t want_height)
 {
@@ -183,7 +171,7 @@ static int kms(const char *name, uint32_t seed, uint32_t want_width, uint32_t wa
 
     while (bad && gt_clock_ns() < end) {
         usleep(200000);
-        if (lit(&d, &width, &height) && width == want_width && height == want_height)
+        if (dv_lit(&d, &width, &height) && width == want_width && height == want_height)
             bad = bad_pixels(&d, width, height, seed);
     }
     printf("SCREEN %ux%u: %ld pixels differ\n", width, height, bad);
