@@ -14,6 +14,8 @@
 
 /* An emulated machine on a busy host. */
 #define PATIENCE_MS 120000
+#define CAPTURE_MS  4000
+#define FENCES_MAX  16u
 
 bool dv_result(struct dv *d, bool ok, const char *fmt, ...)
 {
@@ -133,6 +135,57 @@ static bool wait_lit(const struct dv *d, uint32_t width, uint32_t height)
     return true;
 }
 
+/* Of a framebuffer, as debugfs tells; 0: unknown. */
+static unsigned references(uint32_t fb)
+{
+    FILE *f = fopen("/sys/kernel/debug/dri/0/framebuffer", "re");
+    unsigned id = 0, n = 0, found = 0;
+    char line[256];
+
+    while (f && fgets(line, sizeof(line), f)) {
+        sscanf(line, "framebuffer[%u]", &id);
+        if (id == fb && sscanf(line, " refcount=%u", &n) == 1)
+            found = n;
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* The kernel gives a capture's buffer up some time after its fence, and vkms stops composing then: a CRC or another
+ * capture that had begun before would never come. */
+static void wait_given_up(const struct dv_capture *c)
+{
+    uint64_t end = gt_clock_ns() + UINT64_C(500000000);
+
+    while (references(c->fb) > 1 && gt_clock_ns() < end)
+        usleep(2000);
+}
+
+/*
+ * Waits until vkms has written. It completes captures in the order in which they were asked for, and now and then
+ * forgets one, when it stops composing for an older one at that moment. So when any that is still open completes, it is
+ * the newest that was written; the others stay open. False: this one was forgotten.
+ */
+static bool wait_written(int fence)
+{
+    static struct pollfd open_ones[FENCES_MAX];
+    static unsigned n;
+
+    if (n == FENCES_MAX)
+        close(open_ones[--n].fd);
+    open_ones[n++] = (struct pollfd){.fd = fence, .events = POLLIN};
+    if (poll(open_ones, n, CAPTURE_MS) < 1)
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        if (open_ones[i].revents) {
+            close(open_ones[i].fd);
+            open_ones[i] = open_ones[--n];
+            break;
+        }
+    return true;
+}
+
 bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture *c)
 {
     int32_t fence = -1;
@@ -147,15 +200,12 @@ bool dv_capture(struct dv *d, uint32_t width, uint32_t height, struct dv_capture
     bool ok = commit(d, req);
 
     drmModeAtomicFree(req);
-    struct pollfd p = {.fd = fence, .events = POLLIN};
-
-    ok = ok && fence >= 0 && poll(&p, 1, PATIENCE_MS) == 1;
-    if (fence >= 0)
-        close(fence);
+    ok = ok && fence >= 0 && wait_written(fence);
     req = drmModeAtomicAlloc(); /* off again, or the CRTC could not be switched off */
     drmModeAtomicAddProperty(req, d->writeback, d->wb_crtc, 0);
     ok = commit(d, req) && ok;
     drmModeAtomicFree(req);
+    wait_given_up(c);
     return ok;
 }
 
@@ -173,26 +223,37 @@ void dv_capture_free(struct dv *d, struct dv_capture *c)
 
 #define CRC_DIR "/sys/kernel/debug/dri/0/crtc-0/crc/"
 
-/* The second entry: the first may be of a frame that had begun before. A read gives one line, which ends in "\n\0". */
-uint32_t dv_crc(void)
+/* The second entry after it is asked for, since the first may be of a frame that had begun before; 0: none came for a
+ * while. A read gives one line, which ends in "\n\0". */
+static uint32_t read_crc(void)
 {
-    unsigned frame, crc = 0;
+    unsigned frame, crc = 0, n = 0;
     char line[128];
 
     dv_write_file(CRC_DIR "control", "auto");
-    int fd = open(CRC_DIR "data", O_RDONLY | O_CLOEXEC);
+    struct pollfd p = {.fd = open(CRC_DIR "data", O_RDONLY | O_CLOEXEC | O_NONBLOCK), .events = POLLIN};
 
-    for (unsigned i = 0; fd >= 0 && i < 3; i++) {
-        ssize_t n = read(fd, line, sizeof(line) - 1);
+    while (p.fd >= 0 && n < 3 && poll(&p, 1, 2000) == 1) {
+        ssize_t got = read(p.fd, line, sizeof(line) - 1);
 
-        if (n <= 0)
+        if (got <= 0)
             break;
-        line[n] = 0;
-        if (sscanf(line, "%x %x", &frame, &crc) != 2)
-            crc = 0;
+        line[got] = 0;
+        n += sscanf(line, "%x %x", &frame, &crc) == 2;
     }
-    if (fd >= 0)
-        close(fd);
+    if (p.fd >= 0)
+        close(p.fd);
+    return n == 3 ? crc : 0;
+}
+
+/* vkms may stop composing when it has given up a capture before: then it is asked again. */
+uint32_t dv_crc(void)
+{
+    uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
+    uint32_t crc;
+
+    while (!(crc = read_crc()) && gt_clock_ns() < end)
+        ;
     return crc;
 }
 
@@ -348,6 +409,19 @@ bool dv_wait_shown(double from, unsigned n)
         usleep(20000);
     }
     return true;
+}
+
+void dv_settle(const char *name)
+{
+    uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
+    double flips;
+
+    do {
+        flips = dv_stat_of(name, "display/flips");
+        usleep(400000);
+    } while ((dv_stat_of(name, "display/flips") != flips ||
+              dv_stat_of(name, "display/shown") + dv_stat_of(name, "display/planes_refused") != flips) &&
+             gt_clock_ns() < end);
 }
 
 double dv_cpu(pid_t pid)

@@ -57,6 +57,9 @@ int dv_end(pid_t *pid, int signal);
 /* A counter of gtmux stats, such as "display/dmabufs_made" or "pipes/0/flips". */
 double dv_stat(const char *path);
 double dv_stat_of(const char *name, const char *path);
+/* Waits until a guest's flips are on the screen, and no more come: vkms forgets a capture when another commit comes
+ * before it is done. */
+void dv_settle(const char *name);
 /* Runs `gtmux ARGUMENT...` and returns its exit code. */
 int dv_gtmux(const char *const *args);
 /* Waits until the sink has answered `n` flips since `from` was read. */

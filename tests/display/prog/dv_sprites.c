@@ -76,6 +76,7 @@ static long wait_good(struct dv *d, uint32_t seed, const struct sprite *s, unsig
     uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
     long bad;
 
+    dv_settle("g");
     while ((bad = bad_pixels(d, seed, s, n)) && gt_clock_ns() < end)
         usleep(50000);
     return bad;

@@ -50,6 +50,7 @@ static void check_shown(struct dv *d, const struct guest *g, const struct guest 
     uint64_t end = gt_clock_ns() + DV_PATIENCE_NS;
     long bad = is_watched(g) ? -1 : -2;
 
+    dv_settle(g->name);
     while (bad != -2 && (bad = bad_pixels(d, g)) && gt_clock_ns() < end)
         usleep(50000);
     dv_result(d, bad == 0 && dv_stat_of(other->name, "display/viewers") < 1, "%s: guest %s is shown, %ld pixels differ",
@@ -115,6 +116,7 @@ static void by_hotkey(struct dv *d, const struct guest *first, const struct gues
     for (uint32_t i = 0; i < 64 * 64; i++)
         sg_put(first->g, &cursor, i % 64, i / 64, 0xffff0000u);
     sg_cursor(first->g, 0, &cursor, 20, 20);
+    usleep(500000); /* a capture does not outlive its commit */
     while (bad_pixels(d, first) != 64 * 64 && gt_clock_ns() < end)
         usleep(50000);
     dv_result(d, gt_clock_ns() < end, "its cursor is shown");
