@@ -6,8 +6,10 @@
 #include "vgpu/desc/fields.h"
 #include "vgpu/desc/regs.h"
 
-/* Groups that are done before the question whether to stop; also the unit of progress. */
+/* Groups whose progress is kept at once. */
 #define BATCH_GROUPS 64u
+/* walk.next when no group is handed out any more; beyond it is room for those who ask. */
+#define CLOSED (UINT32_C(1) << 31)
 
 struct walk {
     struct soft_compute *c;
@@ -18,7 +20,10 @@ struct walk {
     unsigned threads;
     uint32_t full, right, bottom; /* execution masks */
     bool together;                /* threads of a group meet at barriers */
-    _Atomic bool stopped;
+    /* The batch. Groups are handed out in order by `next`; who finds the engine wanted closes it. */
+    uint32_t batch;
+    _Atomic uint32_t next;
+    _Atomic uint32_t done; /* the first of them are done; later ones may be, and will be once more */
 };
 
 static uint64_t saturating_mul(uint64_t a, uint64_t b)
@@ -104,22 +109,36 @@ static bool run_one_by_one(const struct walk *w, struct compute_worker *cw, stru
     return true;
 }
 
+static void end_at(struct walk *w, uint32_t group)
+{
+    uint32_t done = atomic_load_explicit(&w->done, memory_order_relaxed);
+
+    while (group < done &&
+           !atomic_compare_exchange_weak_explicit(&w->done, &done, group, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+/* The pool's items are chances to take a group. */
 static void run_group(void *ctx, unsigned worker, uint32_t item)
 {
     struct walk *w = ctx;
     struct compute_worker *cw = &w->c->worker[worker];
+    uint32_t n = atomic_fetch_add_explicit(&w->next, 1, memory_order_relaxed);
     bool ok;
 
-    if (atomic_load_explicit(&w->stopped, memory_order_relaxed))
+    (void)item;
+    if (n >= w->batch)
         return;
     cw->d.slices = 0;
     memset(cw->slm, 0, w->k.slm_bytes);
     if (w->together)
-        ok = run_together(w, cw, w->base + item);
+        ok = run_together(w, cw, w->base + n);
     else
-        ok = run_one_by_one(w, cw, w->c->e->worker[worker].thread, w->base + item);
+        ok = run_one_by_one(w, cw, w->c->e->worker[worker].thread, w->base + n);
     if (!ok)
-        atomic_store_explicit(&w->stopped, true, memory_order_relaxed);
+        end_at(w, n);
+    if (!ok || vgpu_exec_stop(w->c->e->space.x))
+        end_at(w, atomic_exchange_explicit(&w->next, CLOSED, memory_order_relaxed));
 }
 
 /* Each worker's threads have numbers, and scratch space, of their own. When there is not enough for all workers, one
@@ -140,14 +159,17 @@ static unsigned begin_workers(struct walk *w)
     return workers;
 }
 
-static bool run_batch(struct walk *w, unsigned workers, uint32_t n)
+/* How many of the batch's groups are done. */
+static uint32_t run_batch(struct walk *w, unsigned workers)
 {
+    atomic_store_explicit(&w->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&w->done, w->batch, memory_order_relaxed);
     if (workers > 1)
-        soft_pool_run(w->c->e->pool, n, run_group, w);
+        soft_pool_run(w->c->e->pool, w->batch, run_group, w);
     else
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < w->batch; i++)
             run_group(w, 0, i);
-    return !atomic_load_explicit(&w->stopped, memory_order_relaxed);
+    return atomic_load_explicit(&w->done, memory_order_relaxed);
 }
 
 static uint64_t lanes_of_group(const struct walk *w)
@@ -165,20 +187,21 @@ static bool run_groups(struct walk *w, uint32_t step[SOFT_PROGRESS_DWORDS])
     struct soft_engine *e = w->c->e;
     uint64_t lanes = lanes_of_group(w);
     unsigned workers = begin_workers(w);
-    bool first = true;
 
     w->base = (uint64_t)step[1] << 32 | step[0];
     while (w->base < w->groups) {
-        uint32_t n = (uint32_t)GT_MIN(w->groups - w->base, (uint64_t)BATCH_GROUPS);
+        w->batch = (uint32_t)GT_MIN(w->groups - w->base, (uint64_t)BATCH_GROUPS);
+        uint32_t done = run_batch(w, workers);
 
-        if ((!first && vgpu_exec_stop(e->space.x)) || !run_batch(w, workers, n))
+        if (!done)
             return false;
-        first = false;
-        e->count.cs_invocations += n * lanes;
-        w->base += n;
+        e->count.cs_invocations += done * lanes;
+        w->base += done;
         step[0] = (uint32_t)w->base;
         step[1] = (uint32_t)(w->base >> 32);
         soft_progress_step(e->space.x, step);
+        if (w->base < w->groups && vgpu_exec_stop(e->space.x))
+            return false;
     }
     return true;
 }
