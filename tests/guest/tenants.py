@@ -242,22 +242,14 @@ def children(pid):
         return [int(child) for child in f.read().split()]
 
 
-def is_dead(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
 def kill_qemu(guest):
-    """QEMU itself, below the script that starts it and its time-out; until the kernel has taken its memory apart, which comes
-    before its sockets."""
+    """QEMU itself, below the script that starts it and its time-out; until it is gone: its threads end one after the other, the
+    kernel takes its memory apart, and only then are its sockets closed."""
     pid = guest.qemu.pid
     while below := children(pid):
         pid = below[0]
     os.kill(pid, signal.SIGKILL)
-    wait(lambda: is_dead(pid), 20)
+    guest.qemu.wait(20)
 
 
 def run(results, initrds, kernels):
