@@ -95,7 +95,8 @@ size_t trace_encode(const struct trace_record *rec, uint8_t *out)
         p = put_varint(p, rec->arg[i]);
     if (s->data) {
         p = put_varint(p, rec->len);
-        memcpy(p, rec->data, rec->len);
+        if (rec->len) /* data may be NULL then */
+            memcpy(p, rec->data, rec->len);
         p += rec->len;
     }
     return (size_t)(p - out);

@@ -14,7 +14,7 @@ BIN = os.path.join(ROOT, 'build', 'bin')
 LOAD = os.path.join(BIN, 'arbiter', 'arbiter_load')
 SLICE_US = 10000
 TRIES = 3
-TRIES_UNTIL = time.monotonic() + 50  # a busy machine gets fewer of them
+TRIES_UNTIL = time.monotonic() + 35  # a busy machine gets fewer of them
 
 CONFIG = '''
 [gtmuxd]

@@ -5,7 +5,7 @@
  *   mediation_load SOCKET LOAD SECONDS   through the gtmux-dm that listens there, as a guest does
  *
  * LOAD: request  one request after the other, each of which stores one word
- *       work     batches of blits, 128 MiB of fills each; the result is looked at
+ *       work     batches of blits, 1 GiB of fills each; the result is looked at
  *       trap     register writes and nothing else (not alone)
  * Prints one JSON object.
  */
@@ -18,7 +18,7 @@
 #define RAM_SIZE  (UINT64_C(4) << 20)
 #define FILL_AT   UINT64_C(0x100000) /* 1 MiB, behind the tables of ring_guest.h */
 #define FILL_SIZE UINT64_C(0x100000)
-#define FILLS     128u
+#define FILLS     1024u
 #define LOST_NS   UINT64_C(20000000000)
 
 struct bench {
