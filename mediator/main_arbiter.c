@@ -144,7 +144,7 @@ static pid_t start_check(void)
     size_t n = 1;
     pid_t pid;
 
-    for (; arguments[n] && n < GT_ARRAY_SIZE(argv) - 2; n++)
+    for (; n < GT_ARRAY_SIZE(argv) - 2 && arguments[n]; n++)
         argv[n] = arguments[n];
     argv[n] = (char[]){"--check"};
     sigemptyset(&none);

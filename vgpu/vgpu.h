@@ -185,8 +185,8 @@ void vgpu_flip_shown(struct vgpu *v, unsigned head, uint32_t flip);
 void vgpu_flip_pace(struct vgpu *v, unsigned head, uint64_t ns);
 /* Plugs or unplugs the monitor of a head; mode NULL keeps the old one. Raises hotplug (locked). 0 or -EINVAL. */
 int vgpu_head_set(struct vgpu *v, unsigned head, bool connected, const struct vgpu_mode *mode);
-/* Plugs in a monitor with this EDID, a copy of which is kept. 0 or -EINVAL: it is not whole (header, checksums, number of
- * blocks, at most 8), or its first detailed timing is no mode that a head can have (locked). */
+/* Plugs in a monitor with this EDID, a copy of which is kept. 0 or -EINVAL: it is not whole (header, checksums, number
+ * of blocks, at most 8), or its first detailed timing is no mode that a head can have (locked). */
 int vgpu_head_set_edid(struct vgpu *v, unsigned head, const uint8_t *edid, size_t size);
 /* Is a monitor plugged into the head, and its preferred mode (mode may be NULL) (locked). */
 bool vgpu_head_get(struct vgpu *v, unsigned head, struct vgpu_mode *mode);

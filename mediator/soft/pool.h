@@ -19,7 +19,8 @@ unsigned soft_pool_workers(const struct soft_pool *p);
 /* Runs fn(ctx, worker, item) for items 0..n-1 on all workers; each worker takes the next item that nobody has. Returns
  * when all are done. Never from within fn. If threads cannot be started, the caller does all of it. */
 void soft_pool_run(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item), void *ctx);
-/* In the child of a fork that found no soft_pool_run under way: the threads are the parent's, new ones will be started. */
+/* In the child of a fork that found no soft_pool_run under way: the threads are the parent's, new ones will be started.
+ */
 void soft_pool_forked(struct soft_pool *p);
 
 #endif

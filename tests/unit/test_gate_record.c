@@ -177,9 +177,10 @@ static void all_entries_are_recorded(void **state)
     assert_int_equal(gate_head_set(gate, 3, false, NULL), -EINVAL);
     assert_int_equal(gate_head_set_edid(gate, 1, (const uint8_t *)"E", 1), 0);
     assert_int_equal(gate_head_set_edid(gate, 1, (const uint8_t *)"E", 4096), -EINVAL);
-    assert_string_equal(recorded(), "ACCESS 72 40, RESULT 0 0, RESET 0 0, RESULT 0 0, MEMORY 1 0, RESULT 0 0, "
-                                    "MEMORY 0 0, RESULT 0 0, RUN 2 11, RESULT 0 1, TICK 0 0, RESULT 0 3039, "
-                                    "HEAD 2 3, RESULT 0 0, HEAD 3 0, RESULT 0 ffffffffffffffea, EDID 1 0=45, RESULT 0 0");
+    assert_string_equal(recorded(),
+                        "ACCESS 72 40, RESULT 0 0, RESET 0 0, RESULT 0 0, MEMORY 1 0, RESULT 0 0, "
+                        "MEMORY 0 0, RESULT 0 0, RUN 2 11, RESULT 0 1, TICK 0 0, RESULT 0 3039, "
+                        "HEAD 2 3, RESULT 0 0, HEAD 3 0, RESULT 0 ffffffffffffffea, EDID 1 0=45, RESULT 0 0");
 }
 
 static void onlookers_are_not_recorded(void **state)

@@ -124,6 +124,7 @@ struct fixture {
     struct sink_test t;
     struct client c;
     bool started;
+    unsigned before; /* clients: neatvnc 0.5 does not tell of each that hangs up */
 };
 
 static bool allows(void *ctx, const char *user, const char *password)
@@ -199,12 +200,21 @@ static rfbBool on_size(rfbClient *c)
     return c->frameBuffer != NULL;
 }
 
+static unsigned clients(const struct fixture *x)
+{
+    struct vnc_stats st;
+
+    vnc_get_stats(x->t.sink, &st);
+    return st.clients;
+}
+
 /* Starts a client and serves it until it is in, or not. */
 static void come(struct fixture *x, const char *user, const char *password, bool tls)
 {
     struct client *me = &x->c;
     uint64_t end = gt_clock_ns() + PATIENCE;
 
+    x->before = clients(x);
     *me = (struct client){.user = user, .password = password, .cert = x->cert};
     me->rfb = rfbGetClient(8, 3, 4);
     me->rfb->MallocFrameBuffer = on_size;
@@ -239,14 +249,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static unsigned clients(const struct fixture *x)
-{
-    struct vnc_stats st;
-
-    vnc_get_stats(x->t.sink, &st);
-    return st.clients;
-}
-
 /* Serves until so many events have come. */
 static void act(struct fixture *x, enum act what, unsigned n)
 {
@@ -275,7 +277,7 @@ static void the_right_words_let_a_client_in(void **state)
 
     come(x, "me", "secret", true);
     assert_true(x->c.ready);
-    assert_int_equal(clients(x), 1);
+    assert_in_range(clients(x), 1, x->before + 1);
 }
 
 static void wrong_words_do_not(void **state)
@@ -284,7 +286,7 @@ static void wrong_words_do_not(void **state)
 
     come(x, "me", "secret ", true);
     assert_true(x->c.failed);
-    assert_int_equal(clients(x), 0);
+    assert_in_range(clients(x), 0, x->before);
 }
 
 static void nobody_comes_in_without_a_password(void **state)
@@ -293,7 +295,7 @@ static void nobody_comes_in_without_a_password(void **state)
 
     come(x, "", "", false);
     assert_true(x->c.failed);
-    assert_int_equal(clients(x), 0);
+    assert_in_range(clients(x), 0, x->before);
 }
 
 static void letters_become_keys(void **state)
