@@ -108,28 +108,23 @@ def real_slices(r, work):
             loads.append(subprocess.Popen([os.path.join(BIN, 'mediation_load'), path, 'work', '1.5'], stdout=subprocess.PIPE))
         return loads
 
-    # Median and 99th percentile, in percent. What is asked for is 10 for all; draws can be left between tiles only, a
-    # dispatch between groups.
     kinds = (
-        ('draws (kmscube)', 'rcs0', 25, 50, lambda d: [d.exec('kmscube', '-c', '40', mode='1920x1080', threads=1)
-                                                       for _ in range(2)]),
-        ('compute shaders', 'rcs0', 25, 50, lambda d: [d.exec(os.path.join(BIN, 'arbiter', 'compute_load'), '1.5', threads=1)
-                                                       for _ in range(2)]),
-        ('blits of two guests', 'bcs0', 10, 10, blits))
-    for name, engine, median, most, start in kinds:
+        ('draws (kmscube)', 'rcs0', lambda d: [d.exec('kmscube', '-c', '40', mode='1920x1080', threads=1) for _ in range(2)]),
+        ('compute shaders', 'rcs0', lambda d: [d.exec(os.path.join(BIN, 'arbiter', 'compute_load'), '1.5', threads=1)
+                                               for _ in range(2)]),
+        ('blits of two guests', 'bcs0', blits))
+    for name, engine, start in kinds:
         codes, e, machine = measure(engine, start)
         p50, p99, n = (e.get(key, 1000) for key in ('overrun_p50_percent', 'overrun_p99_percent', 'slices_ended'))
         what = 'time: overrun of slices of 10 ms, ' + name
-        bound = most + 100 * 2 * machine / SLICE_US  # the tenant, gtmuxd
+        late = 100 * 2 * machine / SLICE_US  # the tenant, gtmuxd
+        r.check(codes == [0, 0], what + ': the programs end well', 'exit codes %s' % codes)
         if n < 20:
             r.skip(what, 'only %d slices ended' % n)
             continue
-        r.check(codes == [0, 0] and p50 < median, what, 'p50 %.1f %% of the slice, bound %d %%; %d slices' % (p50, median, n))
-        found = 'p99 %.1f %% of the slice, asked for 10 %%, bound %d %% + %.1f %% of the machine' % (p99, most, bound - most)
-        if machine > SLICE_US / 8:
-            r.skip(what, found + ': this machine is too busy')
-        else:
-            r.check(p99 < bound, what, found)
+        found = 'p50 %.1f %%, p99 %.1f %% of the slice, bounds 10 %% and 10 %% + %.1f %% of the machine; %d slices' % (
+            p50, p99, late, n)
+        r.timed(p50 < 10 and p99 < 10 + late, 2 * machine, what, found)
 
 
 def interactive(r, work):
