@@ -116,6 +116,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         say(&r, data + at, n);
         at += n;
     }
+    /* A QEMU that does not answer is waited for: seldom, or there is time for nothing else. */
+    if (r.qemu >= 0 && (data[0] & 0x7e)) {
+        close(r.qemu);
+        r.qemu = -1;
+    }
     qmp_input_close(r.q);
     if (r.qemu >= 0)
         close(r.qemu);
