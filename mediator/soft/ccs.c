@@ -5,8 +5,6 @@
 #include "mediator/soft/mcs.h"
 #include "vgpu/base/bits.h"
 
-enum { AUX_CCS_D = 1, AUX_CCS_E = 5 }; /* AuxiliarySurfaceMode */
-
 /* A cache line has 16 x 16 blocks, a word a row of them; a tile has 8 x 8 lines, column by column. */
 #define LINE             16u
 #define LINE_BYTES       64u
@@ -31,7 +29,7 @@ struct level {
 
 bool soft_ccs_used(const struct soft_surface *s)
 {
-    return s->samples == 1 && (s->aux == AUX_CCS_D || s->aux == AUX_CCS_E) && s->aux_address &&
+    return s->samples == 1 && (s->aux == SOFT_AUX_CCS_D || s->aux == SOFT_AUX_CCS_E) && s->aux_address &&
            s->tiling == SOFT_TILE_Y && !s->info->compression &&
            (s->element_bytes == 4 || s->element_bytes == 8 || s->element_bytes == 16) && s->type != SOFT_SURF_1D &&
            s->type != SOFT_SURF_BUFFER && s->type != SOFT_SURF_STRBUF && s->type != SOFT_SURF_NULL;

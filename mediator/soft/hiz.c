@@ -5,8 +5,6 @@
 #include "mediator/soft/mcs.h"
 #include "vgpu/base/bits.h"
 
-enum { AUX_HIZ = 3 }; /* AuxiliarySurfaceMode */
-
 #define LAYER_BYTES 16u
 /* More than any real depth buffer has; a page table can make anything large of one page. */
 #define FILL_MAX  (UINT64_C(1) << 30)
@@ -16,8 +14,9 @@ _Static_assert(SOFT_LEVELS <= LAYER_BYTES, "a byte for each level");
 
 bool soft_hiz_used(const struct soft_surface *s)
 {
-    return s->aux == AUX_HIZ && s->aux_address && s->element_bytes && s->element_bytes <= 16 && !s->info->compression &&
-           s->type != SOFT_SURF_NULL && s->type != SOFT_SURF_BUFFER && s->type != SOFT_SURF_STRBUF;
+    return s->aux == SOFT_AUX_HIZ && s->aux_address && s->element_bytes && s->element_bytes <= 16 &&
+           !s->info->compression && s->type != SOFT_SURF_NULL && s->type != SOFT_SURF_BUFFER &&
+           s->type != SOFT_SURF_STRBUF;
 }
 
 /* NULL: not mapped. */

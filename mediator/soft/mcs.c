@@ -4,9 +4,6 @@
 
 #include "vgpu/base/bits.h"
 
-/* AuxiliarySurfaceMode: CCS_D of one sample, MCS of more. */
-enum { AUX_MCS = 1 };
-
 #define COLUMN_BYTES 16u /* that a Y tile has side by side */
 
 static unsigned element_bytes(unsigned samples)
@@ -25,7 +22,7 @@ static uint64_t element_address(const struct soft_surface *s, uint32_t x, uint32
 
 bool soft_mcs_used(const struct soft_surface *s)
 {
-    return s->samples > 1 && !s->samples_interleaved && s->aux == AUX_MCS && s->aux_address;
+    return s->samples > 1 && !s->samples_interleaved && s->aux == SOFT_AUX_MCS && s->aux_address;
 }
 
 uint64_t soft_mcs_plain(unsigned samples)

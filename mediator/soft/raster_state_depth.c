@@ -6,8 +6,8 @@
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/fields.h"
 
-/* Tilings, alignments, storage and auxiliary surfaces in RENDER_SURFACE_STATE (genxml). */
-enum { TILE_MODE_W = 1, TILE_MODE_Y = 3, ALIGN_4 = 1, ALIGN_8 = 2, STORAGE_INTERLEAVED = 1, AUX_HIZ = 3 };
+/* Tilings, alignments and storage in RENDER_SURFACE_STATE (genxml). */
+enum { TILE_MODE_W = 1, TILE_MODE_Y = 3, ALIGN_4 = 1, ALIGN_8 = 2, STORAGE_INTERLEAVED = 1 };
 
 static void put(uint32_t *dw, uint32_t f, uint64_t v)
 {
@@ -45,7 +45,7 @@ static void describe_hiz(const struct soft_state *s, uint32_t dw[16])
 
     if (!FIELD_GET(depth, 3DSTATE_DEPTH_BUFFER, HierarchicalDepthBufferEnable))
         return;
-    PUT(dw, AuxiliarySurfaceMode, AUX_HIZ);
+    PUT(dw, AuxiliarySurfaceMode, SOFT_AUX_HIZ);
     PUT(dw, AuxiliarySurfaceBaseAddress, FIELD_ADDRESS(hiz, 3DSTATE_HIER_DEPTH_BUFFER, SurfaceBaseAddress) / SOFT_PAGE);
     PUT(dw, RedClearColor, FIELD_GET(params, 3DSTATE_CLEAR_PARAMS, DepthClearValue));
 }

@@ -28,6 +28,9 @@ struct soft_level {
     uint32_t width_px, height_px, depth_px;
 };
 
+/* AuxiliarySurfaceMode of genxml. */
+enum soft_aux { SOFT_AUX_CCS_D = 1, SOFT_AUX_MCS = SOFT_AUX_CCS_D, SOFT_AUX_HIZ = 3, SOFT_AUX_CCS_E = 5 };
+
 struct soft_surface {
     uint8_t type;   /* enum soft_surface_type */
     uint8_t tiling; /* enum soft_tiling */
@@ -49,7 +52,7 @@ struct soft_surface {
     uint32_t x_offset_px, y_offset_px;
     uint64_t address;
     uint64_t size_bytes; /* buffers only: no access goes beyond */
-    uint8_t aux;         /* AUX_* of genxml: 0 none, 1 CCS_D/MCS, 3 HIZ, 5 CCS_E */
+    uint8_t aux;         /* enum soft_aux, or any other value */
     uint64_t aux_address;
     uint32_t aux_pitch_tiles, aux_qpitch_rows;
     uint32_t clear[4]; /* raw bits of the clear colour, by channel */
