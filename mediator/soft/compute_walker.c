@@ -8,8 +8,6 @@
 
 /* Groups whose progress is kept at once. */
 #define BATCH_GROUPS 64u
-/* walk.next when no group is handed out any more; beyond it is room for those who ask. */
-#define CLOSED (UINT32_C(1) << 31)
 
 struct walk {
     struct soft_compute *c;
@@ -20,10 +18,7 @@ struct walk {
     unsigned threads;
     uint32_t full, right, bottom; /* execution masks */
     bool together;                /* threads of a group meet at barriers */
-    /* The batch. Groups are handed out in order by `next`; who finds the engine wanted closes it. */
-    uint32_t batch;
-    _Atomic uint32_t next;
-    _Atomic uint32_t done; /* the first of them are done; later ones may be, and will be once more */
+    _Atomic uint32_t failed;      /* first group of this batch that was given up; later ones run once more */
 };
 
 static uint64_t saturating_mul(uint64_t a, uint64_t b)
@@ -109,36 +104,31 @@ static bool run_one_by_one(const struct walk *w, struct compute_worker *cw, stru
     return true;
 }
 
-static void end_at(struct walk *w, uint32_t group)
+static void give_up(struct walk *w, uint32_t group)
 {
-    uint32_t done = atomic_load_explicit(&w->done, memory_order_relaxed);
+    uint32_t first = atomic_load_explicit(&w->failed, memory_order_relaxed);
 
-    while (group < done &&
-           !atomic_compare_exchange_weak_explicit(&w->done, &done, group, memory_order_relaxed, memory_order_relaxed))
+    while (group < first && !atomic_compare_exchange_weak_explicit(&w->failed, &first, group, memory_order_relaxed,
+                                                                   memory_order_relaxed))
         ;
 }
 
-/* The pool's items are chances to take a group. */
 static void run_group(void *ctx, unsigned worker, uint32_t item)
 {
     struct walk *w = ctx;
     struct compute_worker *cw = &w->c->worker[worker];
-    uint32_t n = atomic_fetch_add_explicit(&w->next, 1, memory_order_relaxed);
     bool ok;
 
-    (void)item;
-    if (n >= w->batch)
-        return;
     cw->d.slices = 0;
     memset(cw->slm, 0, w->k.slm_bytes);
     if (w->together)
-        ok = run_together(w, cw, w->base + n);
+        ok = run_together(w, cw, w->base + item);
     else
-        ok = run_one_by_one(w, cw, w->c->e->worker[worker].thread, w->base + n);
+        ok = run_one_by_one(w, cw, w->c->e->worker[worker].thread, w->base + item);
     if (!ok)
-        end_at(w, n);
+        give_up(w, item);
     if (!ok || vgpu_exec_stop(w->c->e->space.x))
-        end_at(w, atomic_exchange_explicit(&w->next, CLOSED, memory_order_relaxed));
+        soft_pool_stop(w->c->e->pool);
 }
 
 /* Each worker's threads have numbers, and scratch space, of their own. When there is not enough for all workers, one
@@ -160,16 +150,12 @@ static unsigned begin_workers(struct walk *w)
 }
 
 /* How many of the batch's groups are done. */
-static uint32_t run_batch(struct walk *w, unsigned workers)
+static uint32_t run_batch(struct walk *w, unsigned workers, uint32_t n)
 {
-    atomic_store_explicit(&w->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&w->done, w->batch, memory_order_relaxed);
-    if (workers > 1)
-        soft_pool_run(w->c->e->pool, w->batch, run_group, w);
-    else
-        for (uint32_t i = 0; i < w->batch; i++)
-            run_group(w, 0, i);
-    return atomic_load_explicit(&w->done, memory_order_relaxed);
+    atomic_store_explicit(&w->failed, n, memory_order_relaxed);
+    uint32_t handed = (workers > 1 ? soft_pool_run : soft_pool_run_alone)(w->c->e->pool, n, run_group, w);
+
+    return GT_MIN(handed, atomic_load_explicit(&w->failed, memory_order_relaxed));
 }
 
 static uint64_t lanes_of_group(const struct walk *w)
@@ -190,8 +176,7 @@ static bool run_groups(struct walk *w, uint32_t step[SOFT_PROGRESS_DWORDS])
 
     w->base = (uint64_t)step[1] << 32 | step[0];
     while (w->base < w->groups) {
-        w->batch = (uint32_t)GT_MIN(w->groups - w->base, (uint64_t)BATCH_GROUPS);
-        uint32_t done = run_batch(w, workers);
+        uint32_t done = run_batch(w, workers, (uint32_t)GT_MIN(w->groups - w->base, (uint64_t)BATCH_GROUPS));
 
         if (!done)
             return false;

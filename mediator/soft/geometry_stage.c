@@ -39,11 +39,7 @@ void geo_run(struct soft_geometry *g, const struct geo_stage *st, uint32_t n,
         d->urb = &g->urb;
         soft_dispatch_begin(d, g->e, i, &st->header, i * st->each);
     }
-    if (!one)
-        soft_pool_run(g->e->pool, n, fn, ctx);
-    else
-        for (uint32_t i = 0; i < n; i++)
-            fn(ctx, 0, i);
+    (one ? soft_pool_run_alone : soft_pool_run)(g->e->pool, n, fn, ctx);
     for (unsigned i = 0; i < g->workers; i++) {
         g->e->unknown += g->worker[i].d.unknown;
         g->worker[i].d.unknown = 0;

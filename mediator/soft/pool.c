@@ -12,6 +12,8 @@
 
 #include "vgpu/base/bits.h"
 
+#define STOPPED (UINT64_C(1) << 32)
+
 struct pool_thread {
     struct soft_pool *pool;
     unsigned worker;
@@ -31,7 +33,8 @@ struct soft_pool {
     void (*fn)(void *ctx, unsigned worker, uint32_t item);
     void *ctx;
     uint32_t items;
-    _Atomic uint32_t next;
+    _Atomic uint64_t next; /* STOPPED and more: no item is handed out any more */
+    uint32_t handed;       /* items that were, when the run was stopped; or all */
     struct pool_thread thread[SOFT_WORKERS_MAX];
 };
 
@@ -80,11 +83,10 @@ unsigned soft_pool_workers(const struct soft_pool *p)
 
 static void take_items(struct soft_pool *p, unsigned worker)
 {
-    uint32_t item;
+    uint64_t item;
 
-    /* Counts at most `workers` beyond the items, which leave room for that below 2^32. */
     while ((item = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->items)
-        p->fn(p->ctx, worker, item);
+        p->fn(p->ctx, worker, (uint32_t)item);
 }
 
 static void *worker_main(void *arg)
@@ -128,13 +130,18 @@ static void start_threads(struct soft_pool *p)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-static void open_job(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item), void *ctx)
+/* Only while no job is open. */
+static void set_job(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item), void *ctx)
 {
-    pthread_mutex_lock(&p->lock);
     p->fn = fn;
     p->ctx = ctx;
-    p->items = n;
+    p->items = p->handed = n;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+}
+
+static void open_job(struct soft_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
     p->jobs++;
     p->open = true;
     pthread_cond_broadcast(&p->opened);
@@ -150,16 +157,32 @@ static void close_job(struct soft_pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-void soft_pool_run(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item), void *ctx)
+uint32_t soft_pool_run_alone(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item),
+                             void *ctx)
+{
+    set_job(p, n, fn, ctx);
+    take_items(p, 0);
+    return p->handed;
+}
+
+uint32_t soft_pool_run(struct soft_pool *p, uint32_t n, void (*fn)(void *ctx, unsigned worker, uint32_t item),
+                       void *ctx)
 {
     if (p->workers > 1 && n > 1 && !p->tried)
         start_threads(p);
-    if (!p->started || n <= 1 || n > UINT32_MAX - SOFT_WORKERS_MAX) {
-        for (uint32_t i = 0; i < n; i++)
-            fn(ctx, 0, i);
-        return;
-    }
-    open_job(p, n, fn, ctx);
+    if (!p->started || n <= 1)
+        return soft_pool_run_alone(p, n, fn, ctx);
+    set_job(p, n, fn, ctx);
+    open_job(p);
     take_items(p, 0);
     close_job(p);
+    return p->handed;
+}
+
+void soft_pool_stop(struct soft_pool *p)
+{
+    uint64_t next = atomic_exchange_explicit(&p->next, STOPPED, memory_order_relaxed);
+
+    if (next < p->items) /* one worker sees that */
+        p->handed = (uint32_t)next;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "mediator/soft/hiz.h"
 #include "mediator/soft/pixel.h"
 #include "vgpu/base/bits.h"
 
@@ -126,21 +125,13 @@ static void draw_tile(struct soft_raster *r, unsigned worker, uint32_t n)
     forget_tile(r, n);
 }
 
-/* The pool's items are chances to take a tile. */
 static void run_tile(void *ctx, unsigned worker, uint32_t item)
 {
     struct soft_raster *r = ctx;
-    uint32_t n = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
 
-    (void)item;
-    if (n >= r->tiles)
-        return;
-    draw_tile(r, worker, n);
-    if (!vgpu_exec_stop(r->e->space.x))
-        return;
-    n = atomic_exchange_explicit(&r->next, RASTER_CLOSED, memory_order_relaxed);
-    if (n < r->tiles) /* one worker sees that */
-        r->drawn = n;
+    draw_tile(r, worker, r->drawn + item);
+    if (vgpu_exec_stop(r->e->space.x))
+        soft_pool_stop(r->e->pool);
 }
 
 static void collect_counts(struct soft_raster *r)
@@ -162,18 +153,12 @@ static void collect_counts(struct soft_raster *r)
 
 static void run_tiles(struct soft_raster *r)
 {
-    uint32_t first = GT_MIN(r->skip, r->tiles);
-
-    for (uint32_t i = 0; i < first; i++)
+    r->drawn = GT_MIN(r->skip, r->tiles);
+    r->skip -= r->drawn;
+    for (uint32_t i = 0; i < r->drawn; i++)
         forget_tile(r, i);
-    r->skip -= first;
-    r->drawn = r->tiles;
-    atomic_store_explicit(&r->next, first, memory_order_relaxed);
-    if (r->work > RASTER_SMALL)
-        soft_pool_run(r->e->pool, r->tiles - first, run_tile, r);
-    else
-        for (uint32_t i = first; i < r->tiles; i++)
-            run_tile(r, 0, i);
+    r->drawn +=
+        (r->work > RASTER_SMALL ? soft_pool_run : soft_pool_run_alone)(r->e->pool, r->tiles - r->drawn, run_tile, r);
     for (uint32_t i = r->drawn; i < r->tiles; i++)
         forget_tile(r, i);
     r->passed += r->drawn;

@@ -229,8 +229,6 @@ struct raster_tile {
     uint32_t first, last; /* entries; RASTER_NONE: none */
 };
 #define RASTER_NONE UINT32_MAX
-/* soft_raster.next when no tile is handed out any more; beyond it is room for those who ask. */
-#define RASTER_CLOSED (UINT32_C(1) << 31)
 
 struct pixel_worker;
 
@@ -248,11 +246,8 @@ struct soft_raster {
     struct raster_state state;
     bool active; /* soft_raster_begin said true */
     unsigned prims, setups, entries, tiles;
-    uint64_t work; /* pixels of their boxes */
-    /* Tiles are handed out in order by `next`; who finds the engine wanted closes it, so that those drawn are the first
-     * `drawn` of them. */
-    _Atomic uint32_t next;
-    uint32_t drawn;
+    uint64_t work;         /* pixels of their boxes */
+    uint32_t drawn;        /* of the tiles, the first ones; while they are run: before that */
     uint32_t skip, passed; /* of the geometry's batch: tiles drawn before it was interrupted, tiles drawn in all */
     bool interrupted;
     struct raster_prim *prim;

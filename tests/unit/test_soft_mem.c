@@ -178,6 +178,43 @@ static void every_item_is_done_once_by_whatever_number_of_workers(void **state)
     run_jobs(SOFT_WORKERS_MAX);
 }
 
+struct stopped {
+    struct soft_pool *pool;
+    _Atomic uint32_t done[ITEMS];
+    uint32_t last;
+};
+
+static void do_until(void *ctx, unsigned worker, uint32_t item)
+{
+    struct stopped *s = ctx;
+
+    (void)worker;
+    atomic_fetch_add(&s->done[item], 1);
+    if (item >= s->last)
+        soft_pool_stop(s->pool);
+}
+
+/* What was handed out is done, and it is the first items; the next run knows nothing of it. */
+static void a_stopped_run_has_done_the_first_items(void **state)
+{
+    static struct stopped s;
+
+    (void)state;
+    for (unsigned round = 0; round < 200; round++) {
+        memset(&s, 0, sizeof(s));
+        s.pool = soft_pool_create(1 + round % 4);
+        s.last = round * 10;
+        uint32_t n = (round % 2 ? soft_pool_run : soft_pool_run_alone)(s.pool, ITEMS, do_until, &s);
+
+        assert_in_range(n, s.last + 1, s.last + 4);
+        for (uint32_t i = 0; i < ITEMS; i++)
+            assert_int_equal(s.done[i], i < n);
+        s.last = ITEMS;
+        assert_int_equal(soft_pool_run(s.pool, ITEMS, do_until, &s), ITEMS);
+        soft_pool_destroy(s.pool);
+    }
+}
+
 static void do_slowly(void *ctx, unsigned worker, uint32_t item)
 {
     (void)item;
@@ -237,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pages_without_a_pointer_are_read_and_written, start, stop),
         cmocka_unit_test_setup_teardown(the_next_command_looks_again, start, stop),
         cmocka_unit_test(every_item_is_done_once_by_whatever_number_of_workers),
+        cmocka_unit_test(a_stopped_run_has_done_the_first_items),
         cmocka_unit_test(a_child_of_fork_has_workers_of_its_own),
         cmocka_unit_test(the_number_of_workers_is_bounded),
     };
