@@ -15,7 +15,7 @@
 
 _Static_assert(SCRATCH_STEPS + 2 * SOFT_PROGRESS_DWORDS <= SCRATCH_ATTEMPTS, "two steps fit");
 
-static uint32_t command_key(const struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
+uint32_t soft_progress_key(const struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
 {
     uint64_t at = vgpu_exec_position(x);
     uint32_t key = ndw ^ (uint32_t)at ^ (uint32_t)(at >> 32);
@@ -32,7 +32,7 @@ static uint32_t *step_of(uint32_t *scratch, uint32_t n)
 
 bool soft_progress_begin(struct vgpu_exec *x, const uint32_t *dw, unsigned ndw, uint32_t step[SOFT_PROGRESS_DWORDS])
 {
-    uint32_t *scratch = vgpu_exec_scratch(x), key = command_key(x, dw, ndw), n = scratch[VGPU_SCRATCH_PROGRESS];
+    uint32_t *scratch = vgpu_exec_scratch(x), key = soft_progress_key(x, dw, ndw), n = scratch[VGPU_SCRATCH_PROGRESS];
     bool again = scratch[SCRATCH_KEY] == key && scratch[SCRATCH_SEEN] == n + 1;
 
     scratch[SCRATCH_ATTEMPTS] = again ? GT_MIN(scratch[SCRATCH_ATTEMPTS], ATTEMPTS_MAX) + 1 : 0;

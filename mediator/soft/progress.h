@@ -13,6 +13,9 @@
 
 #define SOFT_PROGRESS_DWORDS 6u
 
+/* Tells commands apart, by their dwords and where they stand in the stream: none goes on with the progress of another
+ * one that a reset or the guest replaced. */
+uint32_t soft_progress_key(const struct vgpu_exec *x, const uint32_t *dw, unsigned ndw);
 /* Finds the progress of this command. True: it goes on behind the step in `step`; false: it begins. */
 bool soft_progress_begin(struct vgpu_exec *x, const uint32_t *dw, unsigned ndw, uint32_t step[SOFT_PROGRESS_DWORDS]);
 /* How often in a row the command has begun without a step since: a part of it that cannot be interrupted takes longer

@@ -5,6 +5,7 @@
 
 #include "mediator/backend.h"
 #include "mediator/soft/blt.h"
+#include "mediator/soft/progress.h"
 #include "mediator/soft/render.h"
 #include "vgpu/base/bits.h"
 #include "vgpu/desc/cmds.h"
@@ -22,22 +23,10 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* Tells commands apart, so that a blit does not go on with the rows of another one that a reset or the guest replaced.
- */
-static uint32_t command_key(const struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
-{
-    uint64_t at = vgpu_exec_position(x);
-    uint32_t key = ndw ^ (uint32_t)at ^ (uint32_t)(at >> 32);
-
-    for (unsigned i = 0; i < ndw; i++)
-        key = (key ^ dw[i]) * 0x01000193u; /* FNV-1 */
-    return key;
-}
-
 /* Finds or begins the progress of the blit: first nothing, then its owner. */
 static void begin_blit(struct soft *s, struct vgpu_exec *x, const uint32_t *dw, unsigned ndw)
 {
-    uint32_t *scratch = vgpu_exec_scratch(x), key = command_key(x, dw, ndw);
+    uint32_t *scratch = vgpu_exec_scratch(x), key = soft_progress_key(x, dw, ndw);
 
     if (scratch[BLT_DONE_ROWS] && scratch[BLT_DONE_KEY] == key)
         return;
