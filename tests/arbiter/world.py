@@ -45,7 +45,7 @@ fps = 30
 [profile huge]
 memory = 16000
 '''
-# A program that draws is asked to leave between two batches of triangles, and that can take longer.
+# A program that draws is asked to leave between two tiles of the screen, and that can take longer.
 REAL_CONFIG = CONFIG.replace('preempt-ms = 150', 'preempt-ms = 2000').replace('reset-ms = 150', 'reset-ms = 2000')
 
 PACKET = struct.Struct('=8I48s48s160s')
