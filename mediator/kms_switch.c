@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "display/unix_path.h"
 #include "mediator/control_wire.h"
 #include "mediator/run_dir.h"
 
@@ -40,15 +41,17 @@ static int find_address(struct sockaddr_un *a, const char *run_dir, const char *
     return wire_address(a, run_dir, name, SUFFIX);
 }
 
-/* A socket that nobody holds is left over; one that somebody holds is of another process with that monitor. */
+/* A socket that somebody holds is of another process with that monitor. */
 static int bind_here(struct kms_switch *s)
 {
-    if (!connect(s->fd, (struct sockaddr *)&s->address, sizeof(s->address)))
-        return -EADDRINUSE;
-    if (errno == ECONNREFUSED)
-        unlink(s->address.sun_path);
+    char err[ANSWER_MAX];
+    int ret = unix_path_clear(s->address.sun_path, err, sizeof(err));
+
+    if (ret)
+        return ret;
     mode_t mask = umask(0177);
-    int ret = bind(s->fd, (struct sockaddr *)&s->address, sizeof(s->address)) ? -errno : 0;
+
+    ret = bind(s->fd, (struct sockaddr *)&s->address, sizeof(s->address)) ? -errno : 0;
 
     umask(mask);
     s->bound = !ret;
