@@ -35,8 +35,7 @@ static const struct argp_option option_rows[] = {
     {"copy", OPT_COPY, NULL, 0, "Copy each picture, even where the guest's memory could be shown", 0},
     {"hotkey", OPT_HOTKEY, "KEYS", 0,
      "ctrl, alt, shift, meta, joined by +: with 1 to 9 it shows that guest, with Page Down and Page Up the next and "
-     "the "
-     "one before (default ctrl+alt; none: no hotkeys)",
+     "the one before (default ctrl+alt; none: no hotkeys)",
      0},
     {"switch", OPT_SWITCH, "NAME", 0, "Let the gtmux kms that runs show this one of its guests", 0},
     {0},
